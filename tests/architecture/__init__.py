@@ -1,0 +1,1 @@
+"""The rules of the code base as functions: each reads source and yields a sentence for every breach."""
