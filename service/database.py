@@ -1,0 +1,290 @@
+"""One SQLite file: one writer that commits in groups, read-only readers with a deadline.
+
+Work is a synchronous function run in its connection's thread. sqlite3's errors become ours here, and in
+`schema.py` while the file is opened, nowhere else.
+"""
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import aiosqlite
+
+from service import schema
+from service.errors import (
+    ReadDeadlineExceeded,
+    StorageError,
+)
+
+T = TypeVar("T")
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+FILE_NAME: Final = "kb-agent.db"
+_GROUP_LIMIT: Final = 128
+_PROGRESS_STEPS: Final = 2_000  # virtual machine steps between two looks at the clock, about 0.1 ms
+
+
+class Transaction:
+    """What a piece of work sees of the group's transaction: a savepoint of its own."""
+
+    __slots__ = ("_connection", "callbacks")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.callbacks: list[Callable[[], None]] = []
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self._connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
+        """Run one statement for every row."""
+        return self._connection.executemany(sql, rows)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Run `callback` on the event loop once the group is on disk.
+
+        Callbacks run in commit order, before the callers of the group's writes wake.
+        """
+        self.callbacks.append(callback)
+
+
+class CommitObserver(Protocol):
+    """Told of every commit: how long it took in seconds and how many writes shared it."""
+
+    def __call__(self, seconds: float, writes: int) -> None:
+        """Take note of one commit."""
+        ...
+
+
+@dataclass(slots=True)
+class _Write:
+    work: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: BaseException | None = None
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's connection with a whole function as the unit of work: one hop to its thread."""
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        result: T = await self._execute(function, self._conn, *arguments)  # type: ignore[no-untyped-call]
+        return result
+
+    async def ended(self) -> None:
+        """Wait for the thread of a connection that could not be opened, which aiosqlite does not."""
+        await asyncio.to_thread(self._thread.join)
+
+
+class Database:
+    """The open database. Make one with `open_database`."""
+
+    def __init__(
+        self, path: Path, writer: _Connection, readers: Sequence[_Connection], observe: CommitObserver | None
+    ) -> None:
+        self.path = path
+        self._writer = writer
+        self._observe = observe
+        self._readers: asyncio.Queue[_Connection] = asyncio.Queue()
+        for reader in readers:
+            self._readers.put_nowait(reader)
+        self._writes: asyncio.Queue[_Write | None] = asyncio.Queue()
+        self._closed = False
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in the writer's thread and return its value once it is committed and synced.
+
+        What `work` raises undoes its own statements and is raised here. Raises StorageError when nothing was
+        stored. A caller that is cancelled meanwhile does not undo it.
+        """
+        if self._closed:
+            raise StorageError("the database is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writes.put_nowait(_Write(work, future))
+        return await future
+
+    async def read(self, work: Callable[[sqlite3.Connection], T], *, deadline: float = 5.0) -> T:
+        """Run `work` on a read-only connection, at most `deadline` seconds of it.
+
+        Raises ReadDeadlineExceeded, or StorageError when the database fails.
+        """
+        reader = await self._readers.get()
+        try:
+            return await reader.run(_bounded, work, deadline)
+        finally:
+            self._readers.put_nowait(reader)
+
+    @property
+    def queued_writes(self) -> int:
+        """Writes that wait for a commit."""
+        return self._writes.qsize()
+
+    def file_bytes(self) -> int:
+        """Size of the database file."""
+        return _size(self.path)
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        return _size(self.path.with_name(self.path.name + "-wal"))
+
+    async def commit_groups(self) -> None:
+        """Take what waits, commit it together, tell the callers; until `stop`. Run by `open_database`."""
+        while (first := await self._writes.get()) is not None:
+            group = [first]
+            stop = False
+            while len(group) < _GROUP_LIMIT and not self._writes.empty():
+                following = self._writes.get_nowait()
+                if following is None:
+                    stop = True
+                    break
+                group.append(following)
+            started = time.perf_counter()
+            await self._writer.run(_commit, group)
+            if self._observe is not None:
+                self._observe(time.perf_counter() - started, len(group))
+            for write in group:
+                _deliver(write)
+            if stop:
+                return
+
+    async def stop(self, commits: asyncio.Task[None]) -> None:
+        """Refuse new writes and wait for those that are queued."""
+        self._closed = True
+        self._writes.put_nowait(None)
+        await commits
+
+
+@contextlib.asynccontextmanager
+async def open_database(
+    directory: Path, *, readers: int = 3, observe: CommitObserver | None = None
+) -> AsyncIterator[Database]:
+    """Lock `directory`, open and check its database, bring its schema up to date; close it all on leaving.
+
+    Raises DataDirectoryLocked, DatabaseUnusable, or StorageError when the folder cannot be used.
+    """
+    path = directory / FILE_NAME
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(schema.lock_directory(directory))
+        writer = await stack.enter_async_context(_connection(lambda: schema.open_writer(path)))
+        pool = [await stack.enter_async_context(_connection(lambda: _open_reader(path))) for _ in range(readers)]
+        database = Database(path, writer, pool, observe)
+        commits = asyncio.create_task(database.commit_groups(), name="commit-groups")
+        try:
+            yield database
+        finally:
+            await database.stop(commits)
+            await writer.run(_checkpoint)
+
+
+def load_queries(package: str) -> Mapping[str, str]:
+    """Read the named queries of `service/sql/<package>.sql`: name -> SQL.
+
+    Each begins with `-- name: <name>` and a comment that says what it does.
+    """
+    text = resources.files("service").joinpath("sql", f"{package}.sql").read_text("utf-8")
+    parts = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)
+    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _commit(connection: sqlite3.Connection, group: Sequence[_Write]) -> None:
+    """Run a group in one transaction; each write's outcome is left on it. A failed commit fails them all."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for write in group:
+            _run(connection, write)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        failure = StorageError(f"the database did not take the change: {error}")
+        failure.__cause__ = error
+        for write in group:
+            write.error, write.callbacks = failure, []
+
+
+def _run(connection: sqlite3.Connection, write: _Write) -> None:
+    transaction = Transaction(connection)
+    connection.execute("SAVEPOINT one_write")
+    try:
+        write.value = write.work(transaction)
+        write.callbacks = transaction.callbacks
+    except Exception as error:  # handed to the caller that waits for this write
+        if not connection.in_transaction:  # SQLite rolled the whole group back: disk full, I/O error
+            raise
+        connection.execute("ROLLBACK TO one_write")
+        write.error = _translated(error) if isinstance(error, sqlite3.Error) else error
+    connection.execute("RELEASE one_write")
+
+
+def _deliver(write: _Write) -> None:
+    for callback in write.callbacks:
+        callback()
+    if write.future.done():  # its caller was cancelled
+        return
+    if write.error is not None:
+        write.future.set_exception(write.error)
+    else:
+        write.future.set_result(write.value)
+
+
+def _bounded(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+    end = time.monotonic() + deadline
+    connection.set_progress_handler(lambda: time.monotonic() > end, _PROGRESS_STEPS)
+    try:
+        return work(connection)
+    except sqlite3.OperationalError as error:
+        if time.monotonic() > end:
+            raise ReadDeadlineExceeded(f"the query took longer than {deadline:g} s") from error
+        raise _translated(error) from error
+    except sqlite3.Error as error:
+        raise _translated(error) from error
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _translated(error: sqlite3.Error) -> StorageError:
+    failure = StorageError(f"the database failed: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+@contextlib.asynccontextmanager
+async def _connection(connect: Callable[[], sqlite3.Connection]) -> AsyncIterator[_Connection]:
+    connection = _Connection(connect, iter_chunk_size=64)
+    opened = False
+    try:
+        await connection
+        opened = True
+        yield connection
+    finally:
+        await (connection.close() if opened else connection.ended())
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA optimize")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,158 @@
+"""Every setting: type, default, meaning. Read from the environment and `.env`, once, here only."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import SettingsError
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """The service's settings; a field `llm_model` is the variable `LLM_MODEL`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
+    )
+
+    llm_base_url: HttpUrl | None = Field(
+        None,
+        description="OpenAI-compatible endpoint, including /v1. Empty: the built-in reader answers by quoting.",
+    )
+    llm_api_key: SecretStr | None = Field(None, description="Key for the endpoint; local servers need none.")
+    llm_model: str | None = Field(
+        None, min_length=1, description="Model name as the endpoint knows it. Required with LLM_BASE_URL."
+    )
+    llm_max_tokens: int = Field(1024, ge=16, le=65_536, description="Longest answer of one model call, in tokens.")
+    llm_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens",
+        description="Request field for it; OpenAI's reasoning models want max_completion_tokens.",
+    )
+    llm_context_tokens: int = Field(
+        8192,
+        ge=1024,
+        le=4_000_000,
+        description="The model's context window, in tokens; history is fitted to it.",
+    )
+    llm_temperature: float | None = Field(
+        0.2, ge=0, le=2, description="Sampling temperature; `none` leaves it out of the request."
+    )
+    llm_connect_timeout: Seconds = Field(5, description="Seconds to connect to the endpoint.")
+    llm_first_byte_timeout: Seconds = Field(30, description="Seconds until the endpoint's first content.")
+    llm_gap_timeout: Seconds = Field(
+        30, description="Seconds between two pieces of content; comments do not count."
+    )
+    llm_attempt_timeout: Seconds = Field(120, description="Seconds one model call may take in all.")
+    llm_max_calls: int = Field(8, ge=1, le=64, description="Model calls a turn; the last one gets no tools.")
+    llm_max_tool_calls: int = Field(16, ge=0, le=256, description="Tool calls a turn.")
+    llm_max_retries: int = Field(
+        2, ge=0, le=10, description="Retries of a model call before its first visible text."
+    )
+    turn_timeout: Seconds = Field(180, description="Seconds a turn may take in all.")
+    max_running_turns: int = Field(
+        32, ge=1, le=1000, description="Turns that run at once; more wait in the queue."
+    )
+    max_queued_turns: int = Field(100, ge=0, le=10_000, description="Turns that wait; past it 429.")
+
+    resume_turns: bool = Field(
+        True, description="After a crash take up each unfinished turn once; else it ends as interrupted."
+    )
+
+    knowledge_dir: Path = Field(Path("knowledge"), description="Folder of text files to answer from.")
+    data_dir: Path = Field(Path("data"), description="Folder for the database; one process owns it.")
+    kb_extensions: str = Field(
+        ".md,.txt,.rst,.adoc,",
+        description="File name endings that are indexed; an empty item means no ending at all.",
+    )
+    kb_max_file_bytes: int = Field(5_000_000, ge=1, le=100_000_000, description="Larger files are skipped.")
+    kb_watch: Literal["auto", "events", "poll", "off"] = Field(
+        "auto", description="How changes are noticed: file events, polling, or only the timed scan (off)."
+    )
+    kb_scan_interval: Seconds = Field(15, description="Seconds between two scans of the folder, events or not.")
+    kb_poll_interval: Seconds = Field(2, description="Seconds between two scans when polling.")
+    kb_hash_interval: Seconds = Field(
+        600, description="Seconds between two passes that compare content, not only stat."
+    )
+    kb_settle_ms: int = Field(
+        200, ge=0, le=10_000, description="A file is read when unchanged for so many milliseconds."
+    )
+    search_timeout: Seconds = Field(0.25, description="Seconds one search may take in the database.")
+    tool_result_chars: int = Field(8000, ge=500, le=200_000, description="Longest tool result, in characters.")
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    allow_anonymous: bool = Field(False, description="Serve without API keys on an address other than loopback.")
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]",
+        description="Host names the service answers to, comma-separated; * allows any.",
+    )
+    max_body_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="Longest request body.")
+    max_message_chars: int = Field(32_000, ge=1, le=1_000_000, description="Longest message.")
+    sse_heartbeat: Seconds = Field(15, description="Seconds between two comments on an idle stream.")
+    max_streams: int = Field(1000, ge=1, le=100_000, description="Open event streams in all; past it 429.")
+    event_retention_days: float = Field(
+        7, gt=0, le=3650, description="Days events are kept for clients to resume."
+    )
+    shutdown_grace: Seconds = Field(20, description="Seconds running turns get at SIGTERM.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level logged."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+
+    @field_validator("llm_temperature", mode="before")
+    @classmethod
+    def _no_temperature(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+    @field_validator("kb_watch", "log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def extensions(self) -> frozenset[str]:
+        """`kb_extensions` as a set, lower case; '' stands for names without an ending."""
+        return frozenset(item.strip().lower() for item in self.kb_extensions.split(","))
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """`allowed_hosts` as a set, lower case."""
+        return frozenset(item.strip().lower() for item in self.allowed_hosts.split(",") if item.strip())
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over the environment. Raises SettingsError with every mistake at once."""
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError([_problem(e) for e in error.errors()]) from None
+    problems = _contradictions(settings)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if settings.llm_base_url is not None and settings.llm_model is None:
+        problems.append(
+            "LLM_MODEL: is missing; with LLM_BASE_URL it takes the model's name as the endpoint knows it"
+        )
+    if settings.llm_base_url is None and settings.llm_model is not None:
+        problems.append(
+            "LLM_BASE_URL: is missing; with LLM_MODEL it takes the endpoint's address, for Ollama http://localhost:11434/v1"
+        )
+    return problems
+
+
+_SECRET = frozenset({"llm_api_key"})
+
+
+def _problem(error: Any) -> str:
+    name = str(error["loc"][0])
+    got = "a value that is not shown" if name in _SECRET else repr(error["input"])
+    takes = error["msg"][0].lower() + error["msg"][1:]
+    return f"{name.upper()}: got {got}; {takes} ({Settings.model_fields[name].description})"
