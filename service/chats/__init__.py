@@ -1,0 +1,1 @@
+"""Chat sessions, their messages and turns, and the event log. No LLM, no HTTP."""

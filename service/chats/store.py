@@ -1,0 +1,127 @@
+"""Chats and their messages as callers see them; every ownership check is in the WHERE."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from service.chats import rows
+from service.chats.events import EventLog, EventType, Scope
+from service.chats.lookup import Lookup
+from service.chats.records import Chat, Message, new_id, public, timestamp
+from service.database import Database, Transaction, load_queries
+
+T = TypeVar("T")
+Order = Literal["asc", "desc"]
+NEWEST: Final = 2**62  # above every key
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next_key` begins the following one, None after the last."""
+
+    items: tuple[T, ...]
+    next_key: int | None
+
+
+class ChatStore:
+    """Reads and changes chats on behalf of an owner; another owner's chat does not exist for it."""
+
+    def __init__(self, db: Database, log: EventLog) -> None:
+        self._db = db
+        self._log = log
+        self._sql = load_queries("chats")
+        self._find = Lookup()
+
+    async def create(self, owner: str, title: str | None, metadata: Mapping[str, str]) -> Chat:
+        """Make a chat. Without a title it takes one from its first question."""
+        chat_id = new_id("chat")
+        row = {"id": chat_id, "owner": owner, "title": title, "metadata": json.dumps(metadata), "now": timestamp()}
+
+        def work(tx: Transaction) -> Chat:
+            tx.execute(self._sql["insert_chat"], row)
+            chat = self._find.chat(tx, owner, chat_id)
+            self._tell(tx, EventType.CHAT_CREATED, owner, chat)
+            return chat
+
+        return await self._db.write(work)
+
+    async def get(self, owner: str, chat_id: str) -> Chat:
+        """Read a chat. Raises NotFound."""
+        return await self._db.read(lambda connection: self._find.chat(connection, owner, chat_id))
+
+    async def page(self, owner: str, limit: int, before: int = NEWEST) -> Page[Chat]:
+        """List chats, newest first, older than the key `before`."""
+        parameters = {"owner": owner, "before": before, "limit": limit + 1}
+        found = await self._db.read(lambda c: c.execute(self._sql["chats_page"], parameters).fetchall())
+        return _page([rows.chat(row) for row in found], limit)
+
+    async def update(
+        self, owner: str, chat_id: str, title: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> Chat:
+        """Change a chat's title or metadata, whichever is given. Raises NotFound."""
+
+        def work(tx: Transaction) -> Chat:
+            old = self._find.chat(tx, owner, chat_id)
+            fields = {
+                "title": old.title if title is None else title,
+                "metadata": json.dumps(dict(old.metadata if metadata is None else metadata)),
+            }
+            tx.execute(self._sql["update_chat"], {**fields, "id": chat_id, "owner": owner, "now": timestamp()})
+            chat = self._find.chat(tx, owner, chat_id)
+            self._tell(tx, EventType.CHAT_UPDATED, owner, chat)
+            return chat
+
+        return await self._db.write(work)
+
+    async def delete(self, owner: str, chat_id: str) -> str | None:
+        """Delete a chat with everything in it and what the log tells of it. Raises NotFound.
+
+        Gives the turn that was running in it, which has nothing to write to any more.
+        """
+
+        def work(tx: Transaction) -> str | None:
+            self._find.chat(tx, owner, chat_id)
+            running = self._find.open_turn(tx, chat_id)
+            tx.execute(self._sql["delete_chat_events"], {"id": chat_id})
+            tx.execute(self._sql["delete_chat"], {"id": chat_id, "owner": owner})
+            self._log.append(tx, EventType.CHAT_DELETED, {"chat_id": chat_id}, owner=owner, chat_id=chat_id)
+            return running
+
+        return await self._db.write(work)
+
+    async def messages(
+        self, owner: str, chat_id: str, limit: int, key: int | None = None, order: Order = "asc"
+    ) -> Page[Message]:
+        """List a chat's messages with their tool calls, beyond `key` in the given order. Raises NotFound."""
+        start = key if key is not None else (0 if order == "asc" else NEWEST)
+        parameters = {"chat_id": chat_id, "after": start, "limit": limit + 1}
+
+        def work(connection: sqlite3.Connection) -> Page[Message]:
+            self._find.chat(connection, owner, chat_id)
+            found = connection.execute(self._sql[f"messages_{order}ending"], parameters).fetchall()
+            return _page(self._find.with_steps(connection, chat_id, found), limit)
+
+        return await self._db.read(work)
+
+    async def message(self, owner: str, chat_id: str, message_id: str) -> Message:
+        """Read one message with its tool calls. Raises NotFound."""
+        return await self._db.read(lambda connection: self._find.message(connection, owner, chat_id, message_id))
+
+    async def snapshot(self, scope: Scope, limit: int = 50) -> dict[str, Any]:
+        """Give what a client needs to begin anew: the chat with its newest messages, or the newest chats."""
+        if scope.chat_id is None:
+            chats = await self.page(scope.owner, limit)
+            return {"chats": [public(chat) for chat in chats.items]}
+        chat = await self.get(scope.owner, scope.chat_id)
+        messages = await self.messages(scope.owner, scope.chat_id, limit, order="desc")
+        return {"chat": public(chat), "messages": [public(message) for message in reversed(messages.items)]}
+
+    def _tell(self, tx: Transaction, kind: EventType, owner: str, chat: Chat) -> None:
+        self._log.append(tx, kind, {"chat": public(chat)}, owner=owner, chat_id=chat.id)
+
+
+def _page(items: Sequence[Any], limit: int) -> Page[Any]:
+    kept = tuple(items[:limit])
+    return Page(kept, kept[-1].seq if len(items) > limit else None)

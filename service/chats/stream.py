@@ -1,0 +1,162 @@
+"""Following a chat, a turn or everything: what was logged after a position, then what happens live.
+
+A position is the last durable event seen and how many characters of the running answer: `57` or `57.120`.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode
+
+_POSITION: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
+_RESTARTS: Final = frozenset({EventType.TURN_STARTED, EventType.ANSWER_RESET})
+
+Snapshot = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where a client stands: after the durable event `event`, with `offset` characters of the running answer."""
+
+    event: int
+    offset: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Position | None":
+        """Read an event id; None when it is none of ours."""
+        match = _POSITION.fullmatch(text.strip()) if text.isascii() else None
+        return cls(int(match[1]), int(match[2] or 0)) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.event}.{self.offset}" if self.offset else str(self.event)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One thing to send: the position after it, the event, its data as one line of JSON. `last` ends a turn."""
+
+    position: Position
+    type: EventType
+    data: bytes
+    last: bool = False
+
+
+async def follow(
+    log: EventLog, scope: Scope, resume: str | None, snapshot: Snapshot, *, idle: float
+) -> AsyncGenerator[Frame | None]:
+    """Yield the frames of `scope` after the event id `resume`, for ever; None after `idle` seconds without one.
+
+    Without an id it begins now, or where the turn began that is running. An id that is not of this scope or not
+    kept any more gets `stream.reset` with `snapshot()`. Ends when the chat is deleted, the subscriber
+    lags behind, or the log is closed.
+    """
+    with log.subscribe(scope) as subscription:
+        reader = _Reader(log, scope, subscription)
+        start = await _start(log, scope, resume)
+        if start is None:
+            reader.position = Position(await log.last_id(scope))
+            data = encode({"snapshot": await snapshot()})
+            yield Frame(reader.position, EventType.STREAM_RESET, data)
+        else:
+            reader.position = start
+        async with aclosing(reader.frames(idle)) as frames:
+            async for frame in frames:
+                yield frame
+
+
+async def follow_turn(log: EventLog, scope: Scope, turn_id: str, *, idle: float) -> AsyncGenerator[Frame | None]:
+    """Yield one turn's frames from its first event to its terminal one; None after `idle` seconds without one."""
+    with log.subscribe(scope) as subscription:
+        reader = _Reader(log, scope, subscription, turn_id)
+        reader.position = Position(await log.turn_begin(turn_id))
+        async with aclosing(reader.frames(idle)) as frames:
+            async for frame in frames:
+                yield frame
+                if frame is not None and frame.last:
+                    return
+
+
+async def _start(log: EventLog, scope: Scope, resume: str | None) -> Position | None:
+    if resume is not None:
+        position = Position.parse(resume)
+        return position if position is not None and await log.knows(scope, position.event) else None
+    live = log.live(scope.chat_id) if scope.chat_id is not None else None
+    return Position(await (log.turn_begin(live.turn_id) if live is not None else log.last_id(scope)))
+
+
+class _Reader:
+    """One subscriber's way through the log and the live answer."""
+
+    def __init__(
+        self, log: EventLog, scope: Scope, subscription: Subscription, turn_id: str | None = None
+    ) -> None:
+        self.position = Position(0)
+        self._log = log
+        self._scope = scope
+        self._subscription = subscription
+        self._turn_id = turn_id
+
+    async def frames(self, idle: float) -> AsyncGenerator[Frame | None]:
+        async for frame in self._replayed():
+            yield frame
+        while not self._subscription.ended:
+            self._subscription.wake.clear()
+            for frame in self._pending():
+                yield frame
+                if frame.type is EventType.CHAT_DELETED and self._scope.chat_id is not None:
+                    return
+            if not self._subscription.wake.is_set():
+                try:
+                    async with asyncio.timeout(idle):
+                        await self._subscription.wake.wait()
+                except TimeoutError:
+                    yield None
+
+    async def _replayed(self) -> AsyncIterator[Frame]:
+        while page := await self._log.replay(self._scope, self.position.event):
+            for event in page:
+                for frame in self._frames_of(event):
+                    yield frame
+
+    def _pending(self) -> list[Frame]:
+        frames: list[Frame] = []
+        while self._subscription.queue:
+            event = self._subscription.queue.popleft()
+            if event.id > self.position.event:
+                frames.extend(self._frames_of(event))
+        live = self._log.live(self._scope.chat_id) if self._scope.chat_id is not None else None
+        if live is not None and self._turn_id in {None, live.turn_id} and len(live.text) > self.position.offset:
+            data = live.delta(self.position.offset)
+            self.position = Position(self.position.event, len(live.text))
+            frames.append(Frame(self.position, EventType.ANSWER_DELTA, data))
+        return frames
+
+    def _frames_of(self, event: Event) -> list[Frame]:
+        """Turn a logged event into frames; before a terminal one comes the text that was not sent yet."""
+        frames = []
+        offset = self.position.offset
+        if event.type in _RESTARTS or self._scope.chat_id is None:
+            offset = 0
+        elif event.type in TERMINAL:
+            frames = self._rest(event)
+            offset = 0
+        self.position = Position(event.id, offset)
+        if self._turn_id in {None, event.turn_id}:
+            last = event.type in TERMINAL and event.turn_id == self._turn_id
+            frames.append(Frame(self.position, event.type, event.data, last))
+        return frames
+
+    def _rest(self, event: Event) -> list[Frame]:
+        if self._turn_id not in {None, event.turn_id}:
+            return []
+        content: str = json.loads(event.data)["message"]["content"]
+        offset = self.position.offset
+        if offset >= len(content):
+            return []
+        data = encode({"message_id": event.turn_id, "offset": offset, "text": content[offset:]})
+        return [Frame(Position(self.position.event, len(content)), EventType.ANSWER_DELTA, data)]

@@ -1,0 +1,245 @@
+"""The writing side of an answer: begin, steps, end. Fenced by the attempt: a stale writer changes nothing."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.chats import rows
+from service.chats.events import EventLog, EventType, LiveAnswer
+from service.chats.records import Citation, Failure, Message, Outcome, Status, Step, TokenUsage, public, timestamp
+from service.database import Database, Transaction, load_queries
+from service.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One attempt at an answer; `id` is the message id, `question_seq` the question's place in the chat."""
+
+    id: str
+    chat_id: str
+    owner: str
+    question_id: str
+    question_seq: int
+    question: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An earlier question of the chat and the answer it got."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that an earlier attempt finished: its transcript message, and the passages it returned, as JSON."""
+
+    wire: Mapping[str, Any]
+    sources: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A turn without an end, and how often it was begun."""
+
+    id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended."""
+
+    status: Status
+    outcome: Outcome
+    content: str
+    citations: tuple[Citation, ...] = ()
+    citations_dropped: int = 0
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    model: str | None = None
+    error: Failure | None = None
+    kb_revision: int | None = None
+
+
+_TERMINAL = {
+    Status.COMPLETED: EventType.ANSWER_COMPLETED,
+    Status.FAILED: EventType.TURN_FAILED,
+    Status.CANCELLED: EventType.TURN_CANCELLED,
+}
+
+
+class TurnStore:
+    """Stores a turn step by step. Each method commits before it returns."""
+
+    def __init__(self, db: Database, log: EventLog) -> None:
+        self._db = db
+        self._log = log
+        self._sql = load_queries("turns")
+
+    async def begin(self, turn_id: str, model: str, *, only_to_end: bool = False) -> Turn | None:
+        """Begin an attempt at a turn; None when it has ended or is gone. Earlier attempts can write no more.
+
+        Subscribers hear that it started, and of a second attempt that the text so far is withdrawn, unless it is
+        begun only to be ended.
+        """
+
+        def work(tx: Transaction) -> Turn | None:
+            if tx.execute(self._sql["begin"], {"id": turn_id, "now": timestamp()}).rowcount == 0:
+                return None
+            tx.execute(self._sql["mark_running"], {"id": turn_id, "model": model})
+            turn = Turn(*tx.execute(self._sql["turn"], {"id": turn_id}).fetchone())
+            if not only_to_end:
+                self._announce(tx, turn, model)
+            return turn
+
+        return await self._db.write(work)
+
+    async def model_step(self, turn: Turn, number: int, wire: Mapping[str, Any], duration_ms: float) -> None:
+        """Store a model reply that asked for tools, as the message it became. Raises Conflict when stale."""
+        row = _step_row(turn, number, "model", wire, duration_ms)
+        await self._db.write(lambda tx: self._insert_step(tx, turn, row))
+
+    async def tool_started(self, turn: Turn, step: Step) -> None:
+        """Tell that a tool call begins. Raises Conflict when stale."""
+        await self._tell(turn, EventType.STEP_STARTED, {"step": public(step)})
+
+    async def tool_step(self, turn: Turn, step: Step, wire: Mapping[str, Any], sources: str = "[]") -> None:
+        """Store a tool call with its result, as the transcript message it became. Raises Conflict when stale."""
+        row = _step_row(turn, step.number, "tool", wire, step.duration_ms or 0.0) | {
+            "name": step.name,
+            "arguments": step.arguments,
+            "hits": step.hits,
+            "error": step.error,
+            "sources": sources,
+        }
+
+        def work(tx: Transaction) -> None:
+            self._insert_step(tx, turn, row)
+            self._append(tx, turn, EventType.STEP_COMPLETED, {"message_id": turn.id, "step": public(step)})
+
+        await self._db.write(work)
+
+    async def done(self, turn: Turn) -> tuple[Done, ...]:
+        """Give what earlier attempts at the turn finished, in order."""
+        found = await self._db.read(lambda c: c.execute(self._sql["done"], {"id": turn.id}).fetchall())
+        return tuple(Done(json.loads(wire), sources) for wire, sources in found)
+
+    async def save_text(self, turn: Turn, content: str, citations: tuple[Citation, ...]) -> None:
+        """Keep the answer's text so far, for a crash. Raises Conflict when stale."""
+        row = {"id": turn.id, "content": content, "citations": rows.citations(citations)}
+
+        def work(tx: Transaction) -> None:
+            self._check(tx, turn)
+            tx.execute(self._sql["save_text"], row)
+
+        await self._db.write(work)
+
+    async def saved_text(self, turn: Turn) -> tuple[str, tuple[Citation, ...]]:
+        """Give the answer's text as it was last kept."""
+        row = await self._db.read(lambda c: c.execute(self._sql["answer"], {"id": turn.id}).fetchone())
+        message = rows.message(row)
+        return message.content, message.citations
+
+    async def reset(self, turn: Turn, reason: str) -> None:
+        """Tell that the answer's text so far is withdrawn. Raises Conflict when stale."""
+        await self._tell(turn, EventType.ANSWER_RESET, {"reason": reason})
+
+    async def finish(self, turn: Turn, ending: Ending) -> Message:
+        """End the turn. Raises Conflict when it has ended already or another attempt has begun."""
+        row = {
+            "id": turn.id,
+            "status": ending.status,
+            "outcome": ending.outcome,
+            "content": ending.content,
+            "citations": rows.citations(ending.citations),
+            "citations_dropped": ending.citations_dropped,
+            "prompt_tokens": ending.usage.prompt_tokens,
+            "completion_tokens": ending.usage.completion_tokens,
+            "llm_calls": ending.usage.llm_calls,
+            "model": ending.model,
+            "error": rows.failure(ending.error),
+            "kb_revision": ending.kb_revision,
+            "now": timestamp(),
+        }
+
+        def work(tx: Transaction) -> Message:
+            self._check(tx, turn)
+            tx.execute(self._sql["finish"], row)
+            steps = rows.steps(tx.execute(self._sql["steps"], {"id": turn.id}))
+            message = rows.message(
+                tx.execute(self._sql["answer"], {"id": turn.id}).fetchone(), steps.get(turn.id, ())
+            )
+            self._append(tx, turn, _TERMINAL[ending.status], {"message": public(message)})
+            return message
+
+        return await self._db.write(work)
+
+    def writing(self, turn: Turn) -> AbstractContextManager[LiveAnswer]:
+        """Show the turn's text to subscribers as it grows, until the block is left."""
+        return self._log.writing(turn.chat_id, turn.id)
+
+    def extend(self, turn: Turn, text: str) -> None:
+        """Show more text of the answer. It is stored when the turn ends."""
+        self._log.extend(turn.chat_id, text)
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """List the turns without an end, oldest first."""
+        found = await self._db.read(lambda c: c.execute(self._sql["open_turns"]).fetchall())
+        return tuple(Unfinished(*row) for row in found)
+
+    async def exchanges(self, turn: Turn, limit: int) -> tuple[Exchange, ...]:
+        """Give the newest `limit` exchanges before the turn's question, newest first."""
+        parameters = {"chat_id": turn.chat_id, "before": turn.question_seq, "limit": limit}
+
+        def work(connection: sqlite3.Connection) -> tuple[Exchange, ...]:
+            found = connection.execute(self._sql["exchanges"], parameters)
+            return tuple(Exchange(question, answer) for question, answer in found)
+
+        return await self._db.read(work)
+
+    def _announce(self, tx: Transaction, turn: Turn, model: str) -> None:
+        if turn.attempt > 1:
+            data = {"message_id": turn.id, "reason": "the service was restarted and answers anew"}
+            self._append(tx, turn, EventType.ANSWER_RESET, data)
+        data = {"message_id": turn.id, "model": model}
+        self._append(tx, turn, EventType.TURN_STARTED, {**data, "attempt": turn.attempt})
+
+    async def _tell(self, turn: Turn, kind: EventType, data: Mapping[str, Any]) -> None:
+        def work(tx: Transaction) -> None:
+            self._check(tx, turn)
+            self._append(tx, turn, kind, {"message_id": turn.id, **data})
+
+        await self._db.write(work)
+
+    def _insert_step(self, tx: Transaction, turn: Turn, row: Mapping[str, Any]) -> None:
+        self._check(tx, turn)
+        tx.execute(self._sql["insert_step"], row)
+
+    def _check(self, tx: Transaction, turn: Turn) -> None:
+        if tx.execute(self._sql["writable"], {"id": turn.id, "attempt": turn.attempt}).fetchone() is None:
+            raise Conflict("turn_ended", "the turn has ended or was begun anew", turn.id)
+
+    def _append(self, tx: Transaction, turn: Turn, kind: EventType, data: Mapping[str, Any]) -> None:
+        self._log.append(tx, kind, data, owner=turn.owner, chat_id=turn.chat_id, turn_id=turn.id)
+
+
+def _step_row(
+    turn: Turn, number: int, kind: str, wire: Mapping[str, Any], duration_ms: float
+) -> dict[str, str | int | float | None]:
+    return {
+        "turn_id": turn.id,
+        "number": number,
+        "kind": kind,
+        "wire": json.dumps(wire, ensure_ascii=False),
+        "sources": "[]",
+        "name": None,
+        "arguments": None,
+        "hits": None,
+        "error": None,
+        "duration_ms": duration_ms,
+    }

@@ -1,0 +1,36 @@
+-- Chats and lists of their messages. Every statement that a caller can reach names the owner.
+
+-- name: insert_chat
+-- Make a chat.
+INSERT INTO chats (id, owner, title, metadata, created_at, updated_at) VALUES (:id, :owner, :title, :metadata, :now, :now);
+
+-- name: chats_page
+-- An owner's chats, newest first, from a key on.
+SELECT seq, id, title, metadata, created_at, updated_at FROM chats
+WHERE owner = :owner AND seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: update_chat
+-- Give a chat a title and metadata.
+UPDATE chats SET title = :title, metadata = :metadata, updated_at = :now WHERE id = :id AND owner = :owner;
+
+-- name: delete_chat
+-- Delete a chat; messages, turns, steps and idempotency records go with it.
+DELETE FROM chats WHERE id = :id AND owner = :owner;
+
+-- name: delete_chat_events
+-- Delete what the log tells of a chat.
+DELETE FROM events WHERE chat_id = :id;
+
+-- name: messages_ascending
+-- A chat's messages, oldest first, from a key on.
+SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,
+    prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
+    supersedes, superseded_by, rating, comment, created_at, completed_at
+FROM messages WHERE chat_id = :chat_id AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: messages_descending
+-- A chat's messages, newest first, from a key on.
+SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,
+    prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
+    supersedes, superseded_by, rating, comment, created_at, completed_at
+FROM messages WHERE chat_id = :chat_id AND seq < :after ORDER BY seq DESC LIMIT :limit;

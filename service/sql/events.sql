@@ -1,0 +1,37 @@
+-- The event log: appended with the state it tells of, replayed by id.
+
+-- name: append
+-- Log an event.
+INSERT INTO events (owner, chat_id, turn_id, type, data, created_at) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: replay_chat
+-- The events of one chat after an id.
+SELECT id, type, owner, chat_id, turn_id, data FROM events
+WHERE chat_id = :chat AND id > :after AND owner = :owner
+ORDER BY id LIMIT :limit;
+
+-- name: replay_all
+-- Everything an owner may see after an id.
+SELECT id, type, owner, chat_id, turn_id, data FROM events
+WHERE id > :after AND (owner IS NULL OR owner = :owner)
+ORDER BY id LIMIT :limit;
+
+-- name: last_of_chat
+-- The newest event of one chat.
+SELECT coalesce(max(id), 0) FROM events WHERE chat_id = :chat AND owner = :owner;
+
+-- name: last_of_all
+-- The newest event an owner may see.
+SELECT coalesce(max(id), 0) FROM events WHERE owner IS NULL OR owner = :owner;
+
+-- name: turn_begin
+-- The first event of a turn.
+SELECT min(id) FROM events WHERE turn_id = ?1 AND chat_id = (SELECT chat_id FROM turns WHERE id = ?1);
+
+-- name: find
+-- One event by its id.
+SELECT id, type, owner, chat_id, turn_id, data FROM events WHERE id = ?;
+
+-- name: prune
+-- Drop what is older than a time; the newest event stays so that ids are known.
+DELETE FROM events WHERE created_at < ? AND id < (SELECT max(id) FROM events);

@@ -1,0 +1,64 @@
+-- Turns: the writing of answers. Every statement that writes is fenced by the attempt.
+
+-- name: turn
+-- What a turn answers, and how often it was begun.
+SELECT t.id, t.chat_id, c.owner, t.question_id, q.seq, q.content, t.attempt
+FROM turns t JOIN chats c ON c.id = t.chat_id JOIN messages q ON q.id = t.question_id
+WHERE t.id = :id;
+
+-- name: begin
+-- Begin a new attempt.
+UPDATE turns SET attempt = attempt + 1, started_at = :now
+WHERE id = :id AND EXISTS (SELECT 1 FROM messages m WHERE m.id = :id AND m.status IN ('queued', 'running'));
+
+-- name: mark_running
+-- The answer is being written.
+UPDATE messages SET status = 'running', model = :model WHERE id = :id;
+
+-- name: writable
+-- Whether the attempt is the newest one and the answer is still open.
+SELECT 1 FROM turns t JOIN messages m ON m.id = t.id
+WHERE t.id = :id AND t.attempt = :attempt AND m.status IN ('queued', 'running');
+
+-- name: insert_step
+-- Store a finished step.
+INSERT INTO steps (turn_id, number, kind, wire, sources, name, arguments, hits, error, duration_ms)
+VALUES (:turn_id, :number, :kind, :wire, :sources, :name, :arguments, :hits, :error, :duration_ms);
+
+-- name: done
+-- What earlier attempts at a turn left, in order.
+SELECT wire, sources FROM steps WHERE turn_id = :id ORDER BY number;
+
+-- name: save_text
+-- Keep the text so far of an answer that is being written.
+UPDATE messages SET content = :content, citations = :citations WHERE id = :id;
+
+-- name: finish
+-- End the answer for good.
+UPDATE messages SET status = :status, outcome = :outcome, content = :content, citations = :citations,
+    citations_dropped = :citations_dropped, prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens,
+    llm_calls = :llm_calls, model = :model, error = :error, kb_revision = :kb_revision, completed_at = :now
+WHERE id = :id;
+
+-- name: answer
+-- The answer as it stands.
+SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,
+    prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
+    supersedes, superseded_by, rating, comment, created_at, completed_at
+FROM messages WHERE id = :id;
+
+-- name: steps
+-- The tool calls of an answer.
+SELECT turn_id, number, name, arguments, hits, error, duration_ms FROM steps
+WHERE turn_id = :id AND kind = 'tool' ORDER BY number;
+
+-- name: open_turns
+-- Turns without an end, oldest first.
+SELECT t.id, t.attempt FROM turns t JOIN messages m ON m.id = t.id WHERE m.status IN ('queued', 'running') ORDER BY m.seq;
+
+-- name: exchanges
+-- Earlier questions of a chat with their answers, newest first.
+SELECT q.content, a.content
+FROM turns t JOIN messages q ON q.id = t.question_id JOIN messages a ON a.id = t.id
+WHERE t.chat_id = :chat_id AND q.seq < :before AND a.status = 'completed' AND a.content <> '' AND a.superseded_by IS NULL
+ORDER BY a.seq DESC LIMIT :limit;

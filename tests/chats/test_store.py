@@ -1,0 +1,160 @@
+"""Chats and messages as their owner sees them."""
+
+import asyncio
+import json
+
+import pytest
+
+from service.chats.events import Scope
+from service.chats.records import Outcome, Status, Step, public
+from service.errors import Conflict, NotFound
+from tests.chats.conftest import Chats, completed
+
+
+async def test_a_chat_is_read_back_as_it_was_made(chats: Chats) -> None:
+    made = await chats.store.create("ann", "Ports", {"team": "support"})
+    assert await chats.store.get("ann", made.id) == made
+    assert (made.title, dict(made.metadata)) == ("Ports", {"team": "support"})
+
+
+async def test_another_owners_chat_does_not_exist(chats: Chats) -> None:
+    posted = await chats.asked(owner="ann")
+    chat_id, message_id = posted.question.chat_id, posted.question.id
+    for attempt in (
+        chats.store.get("bob", chat_id),
+        chats.store.update("bob", chat_id, title="mine"),
+        chats.store.delete("bob", chat_id),
+        chats.store.messages("bob", chat_id, 10),
+        chats.store.message("bob", chat_id, message_id),
+        chats.questions.post("bob", chat_id, "hello", "m"),
+        chats.store.snapshot(Scope("bob", chat_id)),
+    ):
+        with pytest.raises(NotFound):
+            await attempt
+    assert (await chats.store.page("bob", 10)).items == ()
+    assert (await chats.store.get("ann", chat_id)).title == "Which port?"
+
+
+async def test_a_message_is_only_found_in_its_own_chat(chats: Chats) -> None:
+    posted = await chats.asked()
+    other = await chats.store.create("ann", None, {})
+    with pytest.raises(NotFound):
+        await chats.store.message("ann", other.id, posted.question.id)
+
+
+async def test_pages_of_chats_run_from_newest_to_oldest_without_gap_or_repeat(chats: Chats) -> None:
+    made = [await chats.store.create("ann", str(n), {}) for n in range(7)]
+    seen, key = [], None
+    while True:
+        page = await (chats.store.page("ann", 3) if key is None else chats.store.page("ann", 3, key))
+        seen += [chat.title for chat in page.items]
+        key = page.next_key
+        if key is None:
+            break
+    assert seen == [chat.title for chat in reversed(made)]
+
+
+async def test_a_full_last_page_has_no_next_one(chats: Chats) -> None:
+    for n in range(4):
+        await chats.store.create("ann", str(n), {})
+    assert (await chats.store.page("ann", 4)).next_key is None
+
+
+async def test_messages_page_in_both_orders(chats: Chats) -> None:
+    posted = await chats.asked("first")
+    turn = await chats.turns.begin(posted.answer.id, "m")
+    assert turn is not None
+    await chats.turns.finish(turn, completed("an answer"))
+    await chats.questions.post("ann", turn.chat_id, "second", "m")
+    first = await chats.store.messages("ann", turn.chat_id, 3)
+    assert [m.content for m in first.items] == ["first", "an answer", "second"]
+    rest = await chats.store.messages("ann", turn.chat_id, 3, first.next_key)
+    assert [(m.role, m.status) for m in rest.items] == [("assistant", Status.QUEUED)]
+    newest = await chats.store.messages("ann", turn.chat_id, 2, order="desc")
+    assert [m.role for m in newest.items] == ["assistant", "user"]
+
+
+async def test_the_first_question_names_an_untitled_chat(chats: Chats) -> None:
+    posted = await chats.asked(
+        "How do I resume a stream that was cut in the middle of a very long answer?\nPlease tell."
+    )
+    chat = await chats.store.get("ann", posted.question.chat_id)
+    assert chat.title == "How do I resume a stream that was cut in the middle of a…"
+    titled = await chats.store.create("ann", "Mine", {})
+    await chats.questions.post("ann", titled.id, "a question", "m")
+    assert (await chats.store.get("ann", titled.id)).title == "Mine"
+
+
+async def test_renaming_keeps_metadata_and_the_other_way_round(chats: Chats) -> None:
+    chat = await chats.store.create("ann", "Old", {"a": "1"})
+    await chats.store.update("ann", chat.id, title="New")
+    changed = await chats.store.update("ann", chat.id, metadata={"b": "2"})
+    assert (changed.title, dict(changed.metadata)) == ("New", {"b": "2"})
+
+
+async def test_a_second_question_is_refused_while_the_first_is_answered(chats: Chats) -> None:
+    posted = await chats.asked()
+    with pytest.raises(Conflict) as refused:
+        await chats.questions.post("ann", posted.question.chat_id, "and now?", "m")
+    assert (refused.value.code, refused.value.message_id) == ("turn_in_progress", posted.answer.id)
+    assert len((await chats.store.messages("ann", posted.question.chat_id, 10)).items) == 2
+
+
+async def test_of_many_questions_at_once_exactly_one_is_taken(chats: Chats) -> None:
+    chat = await chats.store.create("ann", None, {})
+    results = await asyncio.gather(
+        *(chats.questions.post("ann", chat.id, f"question {n}", "m") for n in range(20)), return_exceptions=True
+    )
+    assert sum(not isinstance(result, BaseException) for result in results) == 1
+    assert sum(isinstance(result, Conflict) for result in results) == 19
+    assert len((await chats.store.messages("ann", chat.id, 50)).items) == 2
+
+
+async def test_deleting_leaves_no_row_of_the_chat_behind(chats: Chats) -> None:
+    turn = await chats.begun()
+    step = Step(2, "search_kb", '{"query": "port"}', 3, None, 1.5)
+    await chats.turns.model_step(turn, 1, {"role": "assistant", "content": ""}, 2.0)
+    await chats.turns.tool_step(turn, step, {"role": "tool", "content": "{}"})
+    assert await chats.store.delete("ann", turn.chat_id) == turn.id
+
+    counts = await chats.db.read(
+        lambda c: {
+            table: c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in ("chats", "messages", "turns", "steps", "idempotency")
+        }
+    )
+    assert counts == dict.fromkeys(counts, 0)
+    events = await chats.db.read(lambda c: c.execute("SELECT type, data FROM events").fetchall())
+    assert [(kind, json.loads(data)) for kind, data in events] == [("chat.deleted", {"chat_id": turn.chat_id})]
+
+
+async def test_a_message_shows_its_tool_calls_and_only_its_own(chats: Chats) -> None:
+    turn = await chats.begun()
+    await chats.turns.tool_step(turn, Step(1, "search_kb", '{"query": "port"}', 3, None, 1.5), {"role": "tool"})
+    await chats.turns.finish(turn, completed("8000"))
+    posted = await chats.questions.post("ann", turn.chat_id, "and the host?", "m")
+    first = await chats.store.message("ann", turn.chat_id, turn.id)
+    second = await chats.store.message("ann", turn.chat_id, posted.answer.id)
+    assert [(s.name, s.hits) for s in first.steps] == [("search_kb", 3)]
+    assert second.steps == ()
+    assert public(first)["steps"][0]["arguments"] == {"query": "port"}
+
+
+async def test_a_snapshot_holds_the_chat_with_its_messages_or_the_newest_chats(chats: Chats) -> None:
+    posted = await chats.asked("Which port?")
+    chat_id = posted.question.chat_id
+    one = await chats.store.snapshot(Scope("ann", chat_id))
+    assert (one["chat"]["id"], [m["content"] for m in one["messages"]]) == (chat_id, ["Which port?", ""])
+    everything = await chats.store.snapshot(Scope("ann"))
+    assert [chat["id"] for chat in everything["chats"]] == [chat_id]
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+async def test_every_outcome_and_field_of_an_answer_is_kept(chats: Chats, outcome: Outcome) -> None:
+    turn = await chats.begun()
+    ending = completed("text")
+    finished = await chats.turns.finish(
+        turn, type(ending)(Status.COMPLETED, outcome, "text", kb_revision=7, citations_dropped=2)
+    )
+    assert await chats.store.message("ann", turn.chat_id, turn.id) == finished
+    assert (finished.outcome, finished.kb_revision, finished.citations_dropped) == (outcome, 7, 2)

@@ -1,0 +1,122 @@
+"""The writing side of an answer: fenced by the attempt, one end only."""
+
+import asyncio
+
+import pytest
+
+from service.chats.events import EventType, Scope
+from service.chats.records import Failure, Outcome, Status, Step
+from service.chats.turns import Ending
+from service.errors import Conflict
+from tests.chats.conftest import Chats, completed
+
+
+async def logged(chats: Chats, chat_id: str) -> list[EventType]:
+    return [event.type for event in await chats.log.replay(Scope("ann", chat_id), 0)]
+
+
+async def test_a_turn_logs_its_way_from_question_to_answer(chats: Chats) -> None:
+    turn = await chats.begun()
+    step = Step(2, "search_kb", "{}", 1, None, 1.0)
+    await chats.turns.model_step(turn, 1, {"role": "assistant"}, 1.0)
+    await chats.turns.tool_started(turn, step)
+    await chats.turns.tool_step(turn, step, {"role": "tool"})
+    await chats.turns.reset(turn, "because")
+    await chats.turns.finish(turn, completed("done"))
+    assert (await logged(chats, turn.chat_id))[2:] == [
+        EventType.MESSAGE_CREATED,
+        EventType.MESSAGE_CREATED,
+        EventType.TURN_STARTED,
+        EventType.STEP_STARTED,
+        EventType.STEP_COMPLETED,
+        EventType.ANSWER_RESET,
+        EventType.ANSWER_COMPLETED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "event"),
+    [
+        (Status.COMPLETED, EventType.ANSWER_COMPLETED),
+        (Status.FAILED, EventType.TURN_FAILED),
+        (Status.CANCELLED, EventType.TURN_CANCELLED),
+    ],
+)
+async def test_each_end_has_its_event(chats: Chats, status: Status, event: EventType) -> None:
+    turn = await chats.begun()
+    failure = Failure("some_code", "what to do", retryable=True) if status is Status.FAILED else None
+    message = await chats.turns.finish(turn, Ending(status, Outcome.ERROR, "part", error=failure))
+    assert (message.status, message.error, message.final) == (status, failure, True)
+    assert (await logged(chats, turn.chat_id))[-1] is event
+
+
+async def test_a_turn_ends_once(chats: Chats) -> None:
+    turn = await chats.begun()
+    results = await asyncio.gather(
+        *(chats.turns.finish(turn, completed(str(n))) for n in range(10)), return_exceptions=True
+    )
+    assert sum(isinstance(result, Conflict) for result in results) == 9
+    ends = [kind for kind in await logged(chats, turn.chat_id) if kind is EventType.ANSWER_COMPLETED]
+    assert len(ends) == 1
+
+
+async def test_a_stale_attempt_can_write_nothing(chats: Chats) -> None:
+    stale = await chats.begun()
+    fresh = await chats.turns.begin(stale.id, "m")
+    assert fresh is not None
+    assert fresh.attempt == stale.attempt + 1
+    before = await logged(chats, stale.chat_id)
+    step = Step(1, "search_kb", "{}", 1, None, 1.0)
+    for attempt in (
+        chats.turns.model_step(stale, 1, {}, 1.0),
+        chats.turns.tool_started(stale, step),
+        chats.turns.tool_step(stale, step, {}),
+        chats.turns.reset(stale, "x"),
+        chats.turns.finish(stale, completed("wrong")),
+    ):
+        with pytest.raises(Conflict):
+            await attempt
+    assert await logged(chats, stale.chat_id) == before
+    assert (await chats.turns.finish(fresh, completed("right"))).content == "right"
+
+
+async def test_a_turn_that_ended_or_is_gone_cannot_begin(chats: Chats) -> None:
+    turn = await chats.begun()
+    await chats.turns.finish(turn, completed("done"))
+    assert await chats.turns.begin(turn.id, "m") is None
+    assert await chats.turns.begin("msg_none", "m") is None
+
+
+async def test_a_deleted_chats_turn_can_write_nothing(chats: Chats) -> None:
+    turn = await chats.begun()
+    await chats.store.delete("ann", turn.chat_id)
+    with pytest.raises(Conflict):
+        await chats.turns.finish(turn, completed("late"))
+    with pytest.raises(Conflict):
+        await chats.turns.tool_started(turn, Step(1, "search_kb", "{}"))
+
+
+async def test_unfinished_turns_are_found_oldest_first(chats: Chats) -> None:
+    first, second = await chats.asked("one"), await chats.begun("two")
+    ended = await chats.begun("three")
+    await chats.turns.finish(ended, completed("done"))
+    assert [(u.id, u.attempt) for u in await chats.turns.unfinished()] == [(first.answer.id, 0), (second.id, 1)]
+
+
+async def test_earlier_exchanges_come_newest_first_and_without_failed_ones(chats: Chats) -> None:
+    turn = await chats.begun("one")
+    await chats.turns.finish(turn, completed("first answer"))
+    for question, ending in (
+        ("two", Ending(Status.FAILED, Outcome.ERROR, "half")),
+        ("three", completed("third answer")),
+    ):
+        posted = await chats.questions.post("ann", turn.chat_id, question, "m")
+        following = await chats.turns.begin(posted.answer.id, "m")
+        assert following is not None
+        await chats.turns.finish(following, ending)
+    posted = await chats.questions.post("ann", turn.chat_id, "four", "m")
+    last = await chats.turns.begin(posted.answer.id, "m")
+    assert last is not None
+    found = await chats.turns.exchanges(last, 10)
+    assert [(e.question, e.answer) for e in found] == [("three", "third answer"), ("one", "first answer")]
+    assert [e.question for e in await chats.turns.exchanges(last, 1)] == ["three"]
