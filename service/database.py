@@ -123,6 +123,10 @@ class Database:
         finally:
             self._readers.put_nowait(reader)
 
+    async def truncate_log(self) -> None:
+        """Fold the write-ahead log into the file and empty it, so that what was deleted is gone from both."""
+        await self._writer.run(_truncate)
+
     @property
     def queued_writes(self) -> int:
         """Writes that wait for a commit."""
@@ -203,7 +207,7 @@ def _commit(connection: sqlite3.Connection, group: Sequence[_Write]) -> None:
             _run(connection, write)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        if connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):  # none is active where SQLite rolled back by itself
             connection.execute("ROLLBACK")
         failure = StorageError(f"the database did not take the change: {error}")
         failure.__cause__ = error
@@ -219,7 +223,7 @@ def _run(connection: sqlite3.Connection, write: _Write) -> None:
         write.callbacks = transaction.callbacks
     except Exception as error:  # handed to the caller that waits for this write
         if not connection.in_transaction:  # SQLite rolled the whole group back: disk full, I/O error
-            raise
+            raise sqlite3.OperationalError(str(error)) from error
         connection.execute("ROLLBACK TO one_write")
         write.error = _translated(error) if isinstance(error, sqlite3.Error) else error
     connection.execute("RELEASE one_write")
@@ -278,9 +282,13 @@ def _open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _truncate(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA optimize")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _truncate(connection)
 
 
 def _size(path: Path) -> int:

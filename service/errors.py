@@ -90,15 +90,28 @@ class Overloaded(KbAgentError):
 class ModelError(KbAgentError):
     """The model gave no usable answer.
 
-    `code` is stable, `detail` says what to check, `retryable` whether asking again may help.
+    `code` is stable, `detail` says what to check, `retryable` whether asking again may help. Where a provider
+    told it when it refused a request as too long, `window` is how many tokens the model takes, `prompt_tokens` how
+    many the request had.
     """
 
-    def __init__(self, code: str, detail: str, *, retryable: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool,
+        retry_after: float | None = None,
+        window: int | None = None,
+        prompt_tokens: int | None = None,
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.retryable = retryable
         self.retry_after = retry_after
+        self.window = window
+        self.prompt_tokens = prompt_tokens
 
 
 class ServerUnreachable(KbAgentError):

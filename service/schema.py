@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -47,9 +47,10 @@ def open_writer(path: Path) -> sqlite3.Connection:
     cannot be opened.
     """
     try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # nobody else's to read
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise StorageError(f"{path}: cannot be opened ({error})") from error
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"{path}: cannot be opened ({error}); check its owner and permissions") from error
     try:
         _prepare(connection, path)
     except sqlite3.DatabaseError as error:
@@ -61,6 +62,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def touch(execute: Callable[[str], sqlite3.Cursor]) -> None:
+    """Write to the file what it holds already: a transaction without a change would commit without the disk."""
+    version = int(execute("PRAGMA user_version").fetchone()[0])
+    execute(f"PRAGMA user_version = {version}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -120,6 +120,12 @@ async def test_the_file_is_in_wal_mode_fully_synchronous_and_marked_as_ours(db: 
     assert await db.write(pragmas) == ["wal", 2, 1, 1, schema.APPLICATION_ID]
 
 
+async def test_the_files_are_for_their_owner_alone(db: Database) -> None:
+    await db.write(insert("one"))
+    for path in (db.path, db.path.with_name(db.path.name + "-wal")):
+        assert path.stat().st_mode & 0o077 == 0
+
+
 async def test_a_second_process_is_refused_the_data_directory(db: Database, tmp_path: Path) -> None:
     with pytest.raises(DataDirectoryLocked, match="another process"):
         async with open_database(tmp_path):

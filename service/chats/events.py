@@ -71,10 +71,11 @@ class Scope:
 
 
 class LiveAnswer:
-    """The text of one running answer, growing."""
+    """The text of one running answer, growing; `since` is the newest event that its text comes after."""
 
-    def __init__(self, turn_id: str) -> None:
+    def __init__(self, turn_id: str, since: int) -> None:
         self.turn_id = turn_id
+        self.since = since
         self.text = ""
         self._encoded: tuple[int, int, bytes] = (0, 0, b"")
 
@@ -114,6 +115,7 @@ class EventLog:
         self._chat_subscriptions: dict[str, set[Subscription]] = {}
         self._owner_subscriptions: dict[str, set[Subscription]] = {}
         self._live: dict[str, LiveAnswer] = {}
+        self._newest = 0
         self._closed = False
 
     def append(
@@ -141,11 +143,17 @@ class EventLog:
         rows = await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchall())
         return tuple(_event(row) for row in rows)
 
+    async def newest(self, scope: Scope) -> Event | None:
+        """Give the newest event in `scope`, None when there is none."""
+        name = "newest_of_all" if scope.chat_id is None else "newest_of_chat"
+        parameters = {"owner": scope.owner, "chat": scope.chat_id}
+        row = await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchone())
+        return _event(row) if row is not None else None
+
     async def last_id(self, scope: Scope) -> int:
         """Give the newest event's id in `scope`, 0 when there is none."""
-        name = "last_of_all" if scope.chat_id is None else "last_of_chat"
-        parameters = {"owner": scope.owner, "chat": scope.chat_id}
-        return int(await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchone()[0]))
+        newest = await self.newest(scope)
+        return newest.id if newest is not None else 0
 
     async def turn_begin(self, turn_id: str) -> int:
         """Give the id of the event before the turn's first one, so that a reader of the log begins with it."""
@@ -201,7 +209,7 @@ class EventLog:
     @contextlib.contextmanager
     def writing(self, chat_id: str, turn_id: str) -> Iterator[LiveAnswer]:
         """Announce the answer that is being written in the chat, until the block is left."""
-        answer = self._live[chat_id] = LiveAnswer(turn_id)
+        answer = self._live[chat_id] = LiveAnswer(turn_id, self._newest)
         try:
             yield answer
         finally:
@@ -215,9 +223,10 @@ class EventLog:
             subscription.wake.set()
 
     def _publish(self, event: Event) -> None:
+        self._newest = event.id
         live = self._live.get(event.chat_id or "")
         if event.type is EventType.ANSWER_RESET and live is not None:
-            live.text = ""
+            live.text, live.since = "", event.id
         if event.type in TERMINAL and live is not None and live.turn_id == event.turn_id:
             del self._live[event.chat_id or ""]  # its text is the message by now
         groups = [self._chat_subscriptions.get(event.chat_id or "", set())]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 Role = Literal["user", "assistant"]
 Rating = Literal["up", "down"]
+MadeBy = Literal["model", "service"]
 
 
 class Status(StrEnum):
@@ -64,7 +65,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tool call: its arguments as JSON text, how many passages it gave, how long it took."""
+    """One tool call: its arguments as JSON text, how many passages it gave, how long it took, who asked for it."""
 
     number: int
     name: str
@@ -72,6 +73,7 @@ class Step:
     hits: int | None = None
     error: str | None = None
     duration_ms: float | None = None
+    made_by: MadeBy = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def arguments(text: str) -> dict[str, Any]:
     """Read a tool call's arguments; what is no JSON object is kept under `invalid`."""
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"invalid": text}
     return parsed if isinstance(parsed, dict) else {"invalid": text}
 

@@ -1,6 +1,7 @@
 """Chats and their messages as callers see them; every ownership check is in the WHERE."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from service.database import Database, Transaction, load_queries
 T = TypeVar("T")
 Order = Literal["asc", "desc"]
 NEWEST: Final = 2**62  # above every key
+_WORD: Final = re.compile(r"[^\W_]+")
+_MOST_WORDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,16 @@ class ChatStore:
         """Read a chat. Raises NotFound."""
         return await self._db.read(lambda connection: self._find.chat(connection, owner, chat_id))
 
-    async def page(self, owner: str, limit: int, before: int = NEWEST) -> Page[Chat]:
-        """List chats, newest first, older than the key `before`."""
+    async def page(self, owner: str, limit: int, before: int = NEWEST, words: str = "") -> Page[Chat]:
+        """List chats, newest first, older than the key `before`; with `words` those that hold all of them."""
+        name = "chats_found" if words.strip() else "chats_page"
         parameters = {"owner": owner, "before": before, "limit": limit + 1}
-        found = await self._db.read(lambda c: c.execute(self._sql["chats_page"], parameters).fetchall())
+        if name == "chats_found":
+            match = _match(words)
+            if match is None:
+                return Page((), None)
+            parameters |= {"match": match}
+        found = await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchall())
         return _page([rows.chat(row) for row in found], limit)
 
     async def update(
@@ -89,7 +98,9 @@ class ChatStore:
             self._log.append(tx, EventType.CHAT_DELETED, {"chat_id": chat_id}, owner=owner, chat_id=chat_id)
             return running
 
-        return await self._db.write(work)
+        running = await self._db.write(work)
+        await self._db.truncate_log()
+        return running
 
     async def messages(
         self, owner: str, chat_id: str, limit: int, key: int | None = None, order: Order = "asc"
@@ -125,3 +136,9 @@ class ChatStore:
 def _page(items: Sequence[Any], limit: int) -> Page[Any]:
     kept = tuple(items[:limit])
     return Page(kept, kept[-1].seq if len(items) > limit else None)
+
+
+def _match(words: str) -> str | None:
+    """Ask FTS5 for all of the words, the last one perhaps unfinished. Nothing that was typed is syntax."""
+    found = list(dict.fromkeys(_WORD.findall(words)))[:_MOST_WORDS]
+    return " ".join(f'"{word}"' for word in found) + "*" if found else None

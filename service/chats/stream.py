@@ -4,6 +4,7 @@ A position is the last durable event seen and how many characters of the running
 """
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode
+from service.errors import NotFound
 
 _POSITION: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
 _RESTARTS: Final = frozenset({EventType.TURN_STARTED, EventType.ANSWER_RESET})
@@ -57,11 +59,16 @@ async def follow(
     """
     with log.subscribe(scope) as subscription:
         reader = _Reader(log, scope, subscription)
-        start = await _start(log, scope, resume)
+        newest = await log.newest(scope)
+        start = await _start(log, scope, resume, newest)
+        if newest is not None and _ends(scope, newest.type):
+            yield Frame(Position(newest.id), newest.type, newest.data)
+            return
         if start is None:
-            reader.position = Position(await log.last_id(scope))
-            data = encode({"snapshot": await snapshot()})
-            yield Frame(reader.position, EventType.STREAM_RESET, data)
+            reader.position = Position(newest.id if newest is not None else 0)
+            with contextlib.suppress(NotFound):  # deleted just now: that event is on its way
+                data = encode({"snapshot": await snapshot()})
+                yield Frame(reader.position, EventType.STREAM_RESET, data)
         else:
             reader.position = start
         async with aclosing(reader.frames(idle)) as frames:
@@ -81,12 +88,19 @@ async def follow_turn(log: EventLog, scope: Scope, turn_id: str, *, idle: float)
                     return
 
 
-async def _start(log: EventLog, scope: Scope, resume: str | None) -> Position | None:
+async def _start(log: EventLog, scope: Scope, resume: str | None, newest: Event | None) -> Position | None:
     if resume is not None:
         position = Position.parse(resume)
         return position if position is not None and await log.knows(scope, position.event) else None
     live = log.live(scope.chat_id) if scope.chat_id is not None else None
-    return Position(await (log.turn_begin(live.turn_id) if live is not None else log.last_id(scope)))
+    if live is not None:
+        return Position(await log.turn_begin(live.turn_id))
+    return Position(newest.id if newest is not None else 0)
+
+
+def _ends(scope: Scope, kind: EventType) -> bool:
+    """Whether nothing can follow in this scope: its chat is gone."""
+    return kind is EventType.CHAT_DELETED and scope.chat_id is not None
 
 
 class _Reader:
@@ -96,6 +110,7 @@ class _Reader:
         self, log: EventLog, scope: Scope, subscription: Subscription, turn_id: str | None = None
     ) -> None:
         self.position = Position(0)
+        self._restart = 0  # the newest event seen that takes the text back to its beginning
         self._log = log
         self._scope = scope
         self._subscription = subscription
@@ -104,11 +119,13 @@ class _Reader:
     async def frames(self, idle: float) -> AsyncGenerator[Frame | None]:
         async for frame in self._replayed():
             yield frame
+            if _ends(self._scope, frame.type):
+                return
         while not self._subscription.ended:
             self._subscription.wake.clear()
             for frame in self._pending():
                 yield frame
-                if frame.type is EventType.CHAT_DELETED and self._scope.chat_id is not None:
+                if _ends(self._scope, frame.type):
                     return
             if not self._subscription.wake.is_set():
                 try:
@@ -130,7 +147,9 @@ class _Reader:
             if event.id > self.position.event:
                 frames.extend(self._frames_of(event))
         live = self._log.live(self._scope.chat_id) if self._scope.chat_id is not None else None
-        if live is not None and self._turn_id in {None, live.turn_id} and len(live.text) > self.position.offset:
+        if live is None or live.since < self._restart or self._turn_id not in {None, live.turn_id}:
+            return frames  # the log is ahead of the text in memory: what is there belongs to what was before
+        if len(live.text) > self.position.offset:
             data = live.delta(self.position.offset)
             self.position = Position(self.position.event, len(live.text))
             frames.append(Frame(self.position, EventType.ANSWER_DELTA, data))
@@ -145,6 +164,8 @@ class _Reader:
         elif event.type in TERMINAL:
             frames = self._rest(event)
             offset = 0
+        if event.type in _RESTARTS | TERMINAL:
+            self._restart = event.id
         self.position = Position(event.id, offset)
         if self._turn_id in {None, event.turn_id}:
             last = event.type in TERMINAL and event.turn_id == self._turn_id

@@ -84,8 +84,8 @@ class TurnStore:
     async def begin(self, turn_id: str, model: str, *, only_to_end: bool = False) -> Turn | None:
         """Begin an attempt at a turn; None when it has ended or is gone. Earlier attempts can write no more.
 
-        Subscribers hear that it started, and of a second attempt that the text so far is withdrawn, unless it is
-        begun only to be ended.
+        Subscribers hear that it started, unless it is begun only to be ended; and of a second attempt that the
+        text they have is withdrawn: they may have seen more of it than was kept.
         """
 
         def work(tx: Transaction) -> Turn | None:
@@ -93,8 +93,12 @@ class TurnStore:
                 return None
             tx.execute(self._sql["mark_running"], {"id": turn_id, "model": model})
             turn = Turn(*tx.execute(self._sql["turn"], {"id": turn_id}).fetchone())
+            if turn.attempt > 1:
+                data = {"message_id": turn.id, "reason": "the service was restarted while it answered"}
+                self._append(tx, turn, EventType.ANSWER_RESET, data)
             if not only_to_end:
-                self._announce(tx, turn, model)
+                data = {"message_id": turn.id, "model": model}
+                self._append(tx, turn, EventType.TURN_STARTED, {**data, "attempt": turn.attempt})
             return turn
 
         return await self._db.write(work)
@@ -116,6 +120,7 @@ class TurnStore:
             "hits": step.hits,
             "error": step.error,
             "sources": sources,
+            "made_by": step.made_by,
         }
 
         def work(tx: Transaction) -> None:
@@ -202,13 +207,6 @@ class TurnStore:
 
         return await self._db.read(work)
 
-    def _announce(self, tx: Transaction, turn: Turn, model: str) -> None:
-        if turn.attempt > 1:
-            data = {"message_id": turn.id, "reason": "the service was restarted and answers anew"}
-            self._append(tx, turn, EventType.ANSWER_RESET, data)
-        data = {"message_id": turn.id, "model": model}
-        self._append(tx, turn, EventType.TURN_STARTED, {**data, "attempt": turn.attempt})
-
     async def _tell(self, turn: Turn, kind: EventType, data: Mapping[str, Any]) -> None:
         def work(tx: Transaction) -> None:
             self._check(tx, turn)
@@ -237,6 +235,7 @@ def _step_row(
         "kind": kind,
         "wire": json.dumps(wire, ensure_ascii=False),
         "sources": "[]",
+        "made_by": "model",
         "name": None,
         "arguments": None,
         "hits": None,

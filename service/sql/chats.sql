@@ -34,3 +34,13 @@ SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dr
     prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
     supersedes, superseded_by, rating, comment, created_at, completed_at
 FROM messages WHERE chat_id = :chat_id AND seq < :after ORDER BY seq DESC LIMIT :limit;
+
+-- name: chats_found
+-- An owner's chats whose title or messages match, newest first, from a key on.
+SELECT seq, id, title, metadata, created_at, updated_at FROM chats
+WHERE owner = :owner AND seq < :before AND (
+    seq IN (SELECT rowid FROM titles_fts WHERE titles_fts MATCH :match)
+    OR id IN (
+        SELECT m.chat_id FROM messages_fts f JOIN messages m ON m.seq = f.rowid WHERE messages_fts MATCH :match
+    )
+) ORDER BY seq DESC LIMIT :limit;

@@ -16,13 +16,15 @@ SELECT id, type, owner, chat_id, turn_id, data FROM events
 WHERE id > :after AND (owner IS NULL OR owner = :owner)
 ORDER BY id LIMIT :limit;
 
--- name: last_of_chat
+-- name: newest_of_chat
 -- The newest event of one chat.
-SELECT coalesce(max(id), 0) FROM events WHERE chat_id = :chat AND owner = :owner;
+SELECT id, type, owner, chat_id, turn_id, data FROM events
+WHERE chat_id = :chat AND owner = :owner ORDER BY id DESC LIMIT 1;
 
--- name: last_of_all
+-- name: newest_of_all
 -- The newest event an owner may see.
-SELECT coalesce(max(id), 0) FROM events WHERE owner IS NULL OR owner = :owner;
+SELECT id, type, owner, chat_id, turn_id, data FROM events
+WHERE owner IS NULL OR owner = :owner ORDER BY id DESC LIMIT 1;
 
 -- name: turn_begin
 -- The first event of a turn.

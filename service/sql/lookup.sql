@@ -14,7 +14,7 @@ WHERE m.id = :id AND m.chat_id = :chat_id AND c.owner = :owner;
 
 -- name: steps_between
 -- The tool calls of the answers between two messages of a chat, both included.
-SELECT s.turn_id, s.number, s.name, s.arguments, s.hits, s.error, s.duration_ms
+SELECT s.turn_id, s.number, s.name, s.arguments, s.hits, s.error, s.duration_ms, s.made_by
 FROM messages m JOIN steps s ON s.turn_id = m.id
 WHERE m.chat_id = :chat_id AND m.seq BETWEEN :first AND :last AND s.kind = 'tool'
 ORDER BY m.seq, s.number;

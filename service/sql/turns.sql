@@ -22,8 +22,8 @@ WHERE t.id = :id AND t.attempt = :attempt AND m.status IN ('queued', 'running');
 
 -- name: insert_step
 -- Store a finished step.
-INSERT INTO steps (turn_id, number, kind, wire, sources, name, arguments, hits, error, duration_ms)
-VALUES (:turn_id, :number, :kind, :wire, :sources, :name, :arguments, :hits, :error, :duration_ms);
+INSERT INTO steps (turn_id, number, kind, wire, sources, name, arguments, hits, error, duration_ms, made_by)
+VALUES (:turn_id, :number, :kind, :wire, :sources, :name, :arguments, :hits, :error, :duration_ms, :made_by);
 
 -- name: done
 -- What earlier attempts at a turn left, in order.
@@ -49,7 +49,7 @@ FROM messages WHERE id = :id;
 
 -- name: steps
 -- The tool calls of an answer.
-SELECT turn_id, number, name, arguments, hits, error, duration_ms FROM steps
+SELECT turn_id, number, name, arguments, hits, error, duration_ms, made_by FROM steps
 WHERE turn_id = :id AND kind = 'tool' ORDER BY number;
 
 -- name: open_turns

@@ -205,6 +205,31 @@ async def test_deleting_a_chat_tells_its_followers_and_ends_their_stream(chats: 
     assert last.type is EventType.CHAT_DELETED
 
 
+@pytest.mark.parametrize("resume", [None, "5", "1", "99999"])
+async def test_a_stream_that_opens_as_its_chat_goes_is_told_and_ends(chats: Chats, resume: str | None) -> None:
+    posted = await chats.asked()
+    scope = Scope("ann", posted.question.chat_id)
+    await chats.store.delete("ann", posted.question.chat_id)
+    frames = [frame async for frame in follow(chats.log, scope, resume, no_snapshot, idle=30)]
+    assert [frame.type for frame in frames if frame is not None] == [EventType.CHAT_DELETED]
+
+
+async def test_an_answer_that_ends_while_it_is_followed_is_sent_once(chats: Chats) -> None:
+    for _ in range(10):
+        turn = await chats.begun()
+        scope = Scope("ann", turn.chat_id)
+        client = Client()
+        client.last_id = str((await chats.log.replay(scope, 0))[0].id)
+        writing = asyncio.create_task(write_answer(chats, turn, preamble=False))
+        async with aclosing(follow(chats.log, scope, client.last_id, no_snapshot, idle=0.05)) as stream:
+            async for frame in stream:
+                if frame is not None:
+                    client.take(frame)
+                elif writing.done():
+                    break
+        assert (client.answers, client.text) == ([TEXT], "")
+
+
 async def test_closing_the_log_ends_open_streams_and_new_ones(chats: Chats) -> None:
     turn = await chats.begun()
     scope = Scope("ann", turn.chat_id)

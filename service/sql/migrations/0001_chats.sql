@@ -67,6 +67,7 @@ CREATE TABLE steps (
     hits        INTEGER,
     error       TEXT,
     duration_ms REAL NOT NULL,
+    made_by     TEXT NOT NULL DEFAULT 'model' CHECK (made_by IN ('model', 'service')),
     PRIMARY KEY (turn_id, number)
 ) WITHOUT ROWID;
 
@@ -96,3 +97,39 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_of_chat ON idempotency (chat_id);
 CREATE INDEX idempotency_of_message ON idempotency (message_id);
+
+-- Searching chats: the text stays in its own tables, the triggers keep the indexes true.
+
+CREATE VIRTUAL TABLE titles_fts USING fts5 (
+    title, content = 'chats', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
+);
+
+CREATE TRIGGER title_added AFTER INSERT ON chats BEGIN
+    INSERT INTO titles_fts (rowid, title) VALUES (new.seq, new.title);
+END;
+
+CREATE TRIGGER title_changed AFTER UPDATE OF title ON chats BEGIN
+    INSERT INTO titles_fts (titles_fts, rowid, title) VALUES ('delete', old.seq, old.title);
+    INSERT INTO titles_fts (rowid, title) VALUES (new.seq, new.title);
+END;
+
+CREATE TRIGGER title_deleted AFTER DELETE ON chats BEGIN
+    INSERT INTO titles_fts (titles_fts, rowid, title) VALUES ('delete', old.seq, old.title);
+END;
+
+CREATE VIRTUAL TABLE messages_fts USING fts5 (
+    content, content = 'messages', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
+);
+
+CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
+    INSERT INTO messages_fts (rowid, content) VALUES (new.seq, new.content);
+END;
+
+CREATE TRIGGER message_changed AFTER UPDATE OF content ON messages BEGIN
+    INSERT INTO messages_fts (messages_fts, rowid, content) VALUES ('delete', old.seq, old.content);
+    INSERT INTO messages_fts (rowid, content) VALUES (new.seq, new.content);
+END;
+
+CREATE TRIGGER message_deleted AFTER DELETE ON messages BEGIN
+    INSERT INTO messages_fts (messages_fts, rowid, content) VALUES ('delete', old.seq, old.content);
+END;

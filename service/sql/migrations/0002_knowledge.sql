@@ -50,19 +50,24 @@ CREATE TABLE passages (
 
 CREATE UNIQUE INDEX passages_of_document ON passages (document_id, ordinal);
 
--- The analysed terms of each passage, as they stand in the full-text index: what ranking reads, and what a
--- contentless index must be told again to forget a row.
+-- What each passage is found by, as it stands in the full-text index: what ranking reads, and what a contentless
+-- index must be told again to forget a row. `forms` tells words apart that share a term; `length` counts terms.
 CREATE TABLE passage_terms (
-    passage_id INTEGER PRIMARY KEY REFERENCES passages (id),
-    terms      TEXT NOT NULL
+    passage_id  INTEGER PRIMARY KEY REFERENCES passages (id),
+    document_id INTEGER NOT NULL,
+    length      INTEGER NOT NULL,
+    terms       TEXT NOT NULL,
+    forms       TEXT NOT NULL
 );
 
 -- The terms are folded and cut before they come here, so the tokenizer has only to part them at the spaces:
--- `ascii` keeps every character of other scripts, where unicode61 would drop their combining marks.
+-- `ascii` keeps every character of other scripts, where unicode61 would drop their combining marks. Lengths of
+-- rows are left out: bm25() would look each one up, which makes it four times slower, and ranking knows them.
 CREATE VIRTUAL TABLE passages_fts USING fts5 (
     terms,
     content = '',
-    tokenize = "ascii tokenchars '_.-+#/:='"
+    columnsize = 0,
+    tokenize = "ascii tokenchars '_.-+#/:'"
 );
 
 CREATE VIRTUAL TABLE passages_vocab USING fts5vocab ('passages_fts', 'row');
@@ -74,7 +79,8 @@ CREATE TABLE skipped_files (
     detail TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- revision: goes up by one a change; analyzer: the version of analysis and layout the rows were made with.
+-- revision: goes up by one a change; version: of analysis and layout the rows were made with; passages, terms:
+-- how many there are in all, for the ranking.
 CREATE TABLE kb_meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL

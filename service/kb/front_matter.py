@@ -1,0 +1,131 @@
+"""The YAML block at the top of a text file: title, topic, tags, description, aliases."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from service.kb.lines import Lines
+
+MAX_CHARS: Final = 16_384
+MAX_DEPTH: Final = 8
+MAX_VALUE_CHARS: Final = 500
+MAX_ITEMS: Final = 64
+
+# The C parser is about ten times faster; both read every scalar as text, so that `title: 1.10` stays 1.10.
+_Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """What the author declared; `lines` is how many lines the block takes, 0 where there is none."""
+
+    lines: int = 0
+    title: str = ""
+    topic: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def parse(lines: Lines) -> FrontMatter:
+    """Read the block between two `---` lines at the top. A broken block stays ordinary text, with a warning."""
+    end = _closing_line(lines)
+    if end is None:
+        return FrontMatter()
+    if end < 0:
+        return FrontMatter(warnings=(f"front matter is not closed within {MAX_CHARS} characters",))
+    source = lines.text[lines.starts[1] : lines.starts[end]]
+    if not source.strip():
+        return FrontMatter(lines=end + 1)
+    try:
+        problem = _refusal(source)
+        values = None if problem else _load(source)
+    except yaml.YAMLError as error:
+        problem, values = _explain(error), None
+    if values is None:
+        return FrontMatter(warnings=(problem or "front matter is not a mapping of names to values",))
+    return _fields(values, end + 1)
+
+
+def _closing_line(lines: Lines) -> int | None:
+    """Index of the closing line, None where no block begins, -1 where it never ends."""
+    if len(lines) < 2 or lines[0].rstrip() != "---":
+        return None
+    for index in range(1, len(lines)):
+        if lines[index].rstrip() in {"---", "..."}:
+            return index
+        if lines.ends[index] > MAX_CHARS:
+            return -1
+    return None
+
+
+def _refusal(source: str) -> str | None:
+    """Why the block is refused before anything is built: aliases and deep nesting make small files huge."""
+    depth = 0
+    for event in yaml.parse(source, Loader=_Loader):
+        if getattr(event, "anchor", None) is not None:
+            return "front matter with anchors or aliases is refused"
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return f"front matter is nested deeper than {MAX_DEPTH} levels"
+    return None
+
+
+def _load(source: str) -> dict[str, object] | None:
+    loader = _Loader(source)
+    try:
+        data = loader.get_single_data()
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        return None
+    return {key.strip().lower(): value for key, value in data.items() if isinstance(key, str)}
+
+
+def _explain(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or "cannot be read"
+    where = f" at line {mark.line + 2}" if mark is not None else ""
+    return f"front matter is not valid YAML{where}: {what}"
+
+
+def _fields(values: dict[str, object], lines: int) -> FrontMatter:
+    warnings: list[str] = []
+    return FrontMatter(
+        lines=lines,
+        title=_text(values, "title", warnings),
+        topic=_text(values, "topic", warnings),
+        description=_text(values, "description", warnings),
+        tags=_list(values, "tags", warnings),
+        aliases=_list(values, "aliases", warnings),
+        warnings=tuple(warnings),
+    )
+
+
+def _text(values: dict[str, object], name: str, warnings: list[str]) -> str:
+    value = values.get(name, "")
+    if not isinstance(value, str):
+        warnings.append(f"front matter: {name} must be text")
+        return ""
+    return _clean(value)
+
+
+def _list(values: dict[str, object], name: str, warnings: list[str]) -> tuple[str, ...]:
+    value = values.get(name, "")
+    items: list[object] = [*value.split(",")] if isinstance(value, str) else []
+    if isinstance(value, list):
+        items = value
+    elif not isinstance(value, str):
+        warnings.append(f"front matter: {name} must be a list of texts")
+    texts = [_clean(item) for item in items[:MAX_ITEMS] if isinstance(item, str)]
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _clean(value: str) -> str:
+    text = " ".join(value.split())[:MAX_VALUE_CHARS]
+    return "" if text in {"~", "null"} else text

@@ -1,0 +1,144 @@
+"""Finds the headings of Markdown, reStructuredText, AsciiDoc and plain text, and the blocks that are verbatim."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from service.kb.lines import Lines
+
+MAX_HEADING_CHARS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading from line `first` to line `last` (from 0, inclusive); level 1 is the highest."""
+
+    first: int
+    last: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Headings in order, and the ranges of lines (first, last) that are code and hold no headings."""
+
+    headings: tuple[Heading, ...]
+    verbatim: tuple[tuple[int, int], ...]
+
+
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*")
+_SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
+_NOT_SETEXT = re.compile(r"\s*$| {4}|\t|\s*(?:[>|]|[-*+][ \t]|\d{1,9}[.)][ \t])")
+_FENCE = re.compile(r"\s*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*")
+_ADOC = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)[ \t]*")
+_ADOC_BLOCK = re.compile(r"(-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,})[ \t]*\w*[ \t]*")
+_LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
+_ANCHOR = re.compile(r"\s*\{[#:.][^}]*\}\s*$|<[^<>]*>|\{\{[<%]|[%>]\}\}")
+_EMPHASIS = re.compile(r"(\*\*|__|\*|`+)(?=\S)(.+?)(?<=\S)\1")
+
+
+def outline(lines: Lines, ending: str, start: int = 0) -> Outline:
+    """Headings and code blocks from line `start` on; `ending` is the file name's, lower case with the dot."""
+    return _READERS.get(ending, _plain)(lines, start)
+
+
+def plain_heading(markup: str) -> str:
+    """A heading as a person reads it: link targets, emphasis, anchors and code marks taken off."""
+    text = _ANCHOR.sub("", _LINK.sub(r"\1", markup))
+    text = _EMPHASIS.sub(r"\2", text).replace("`", "")
+    return " ".join(text.split())[:MAX_HEADING_CHARS]
+
+
+def _markdown(lines: Lines, start: int) -> Outline:
+    headings: list[Heading] = []
+    verbatim: list[tuple[int, int]] = []
+    fence, opened, previous = "", 0, ""
+    for index in range(start, len(lines)):
+        line = lines[index]
+        if fence:
+            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                verbatim.append((opened, index))
+                fence = ""
+            previous = ""
+            continue
+        mark = _FENCE.match(line)
+        if mark:
+            fence, opened = mark[1], index
+        elif "#" in line and (atx := _ATX.fullmatch(line)):
+            headings.append(Heading(index, index, len(atx[1]), plain_heading(atx[2] or "")))
+            line = ""
+        elif previous and (setext := _SETEXT.fullmatch(line)) and not _NOT_SETEXT.match(previous):
+            headings.append(Heading(index - 1, index, 1 if "=" in setext[1] else 2, plain_heading(previous)))
+            line = ""
+        previous = "" if mark else line
+    if fence:
+        verbatim.append((opened, len(lines) - 1))
+    return Outline(tuple(h for h in headings if h.text), tuple(verbatim))
+
+
+def _underlined(lines: Lines, start: int) -> Outline:
+    """reStructuredText: a style (character, with or without overline) gets its level where it first appears."""
+    styles: list[tuple[str, bool]] = []
+    headings: list[Heading] = []
+    for index in range(start + 1, len(lines)):
+        line = lines[index]
+        if not _ADORNMENT.fullmatch(line):
+            continue
+        title = lines[index - 1]
+        above = lines[index - 2].rstrip() if index - 2 >= start else ""
+        over = bool(above) and above == line.rstrip()
+        if not _is_title(title, line, over=over) or (above and not over):
+            continue
+        style = (line[0], over)
+        if style not in styles:
+            styles.append(style)
+        first = index - 2 if over else index - 1
+        headings.append(Heading(first, index, styles.index(style) + 1, plain_heading(title)))
+    return Outline(tuple(h for h in headings if h.text), ())
+
+
+def _is_title(title: str, adornment: str, *, over: bool) -> bool:
+    if not title.strip() or _ADORNMENT.fullmatch(title):
+        return False
+    if title[0].isspace() and not over:
+        return False
+    return len(adornment.rstrip()) >= min(len(title.rstrip()), 4)
+
+
+def _plain(lines: Lines, start: int) -> Outline:
+    """Plain text: only a line underlined along its whole length counts, any other mark may be content."""
+    found = _underlined(lines, start)
+    whole = [h for h in found.headings if len(lines[h.last].rstrip()) >= len(lines[h.last - 1].strip())]
+    return Outline(tuple(h for h in whole if lines[h.last][0] in "=-~*#^"), ())
+
+
+def _asciidoc(lines: Lines, start: int) -> Outline:
+    headings: list[Heading] = []
+    verbatim: list[tuple[int, int]] = []
+    block, opened = "", 0
+    for index in range(start, len(lines)):
+        line = lines[index]
+        if block:
+            if line.rstrip() == block:
+                verbatim.append((opened, index))
+                block = ""
+        elif delimiter := _ADOC_BLOCK.fullmatch(line):
+            block, opened = delimiter[1], index
+        elif heading := _ADOC.fullmatch(line):
+            headings.append(Heading(index, index, len(heading[1]), plain_heading(heading[2])))
+    if block:
+        verbatim.append((opened, len(lines) - 1))
+    return Outline(tuple(headings), tuple(verbatim))
+
+
+_READERS: Final[dict[str, Callable[[Lines, int], Outline]]] = {
+    ".md": _markdown,
+    ".markdown": _markdown,
+    ".mdx": _markdown,
+    ".rst": _underlined,
+    ".adoc": _asciidoc,
+    ".asciidoc": _asciidoc,
+}

@@ -1,0 +1,215 @@
+"""The steps of reconciling: survey the folder, let what differs settle, take it in by batches.
+
+One step runs at a time. What counts with the number of files runs in one worker thread, never on the event loop.
+"""
+
+import asyncio
+import logging
+import math
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from service.kb import intake
+from service.kb import survey as surveys
+from service.kb.folder import Folder, Scan, Skipped, printable
+from service.kb.intake import Moved, Outcome, Refused
+from service.kb.rows import FileState
+from service.kb.settling import Settled, Settling, Unit
+from service.kb.status import Changes, Step
+from service.kb.survey import Refusal
+from service.kb.writing import Writer, now
+
+T = TypeVar("T")
+ObserveScan = Callable[[float, str], None]
+_log = logging.getLogger(__name__)
+
+_SPELL: Final = 2.0  # seconds of taking in before a scan may see to later changes
+_PURGE_SPELL: Final = 0.25
+_RETRY: Final = 5.0  # seconds until a file that could not be read is tried again
+_NAMED: Final = 5  # files named in a log line
+_REPORT: Final = 1.0  # seconds between two progress lines
+
+
+class Reconciliation:
+    """The work itself; who may start a step, and when, is `Reconciler`'s business."""
+
+    def __init__(self, writer: Writer, folder: Folder, settle: float, observe_scan: ObserveScan | None) -> None:
+        self.writer = writer
+        self.folder = folder
+        self.settling = Settling(settle)
+        self.scanned: Scan | None = None
+        self.last_scan: str | None = None
+        self.progress: tuple[int, int] | None = None
+        self.caught_up = False
+        self.oldest: float | None = None
+        self._first_scan = 0.0
+        self._refused: dict[str, Refusal] = {}
+        self._observe_scan = observe_scan
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="kb-index")
+        self._done = 0
+        self._reported = 0.0
+
+    def close(self) -> None:
+        """Let go of the worker; what it is doing is dropped."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def scan(self) -> Step:
+        """Scan the folder, take in what has settled."""
+        await self.writer.load()
+        survey = await self.run(surveys.survey, self.folder, self.writer.known, self._refused, time.monotonic())
+        scan, moment = survey.scan, time.monotonic()
+        new = await self.run(self.settling.differing, survey.states, moment)
+        self.scanned, self.last_scan, self._refused = scan, now(), survey.refused
+        self._first_scan = self._first_scan or moment
+        if self._observe_scan is not None:
+            self._observe_scan(scan.seconds, scan.state)
+        step = await self._step(max(0, new - survey.retried))
+        return replace(step, scan_seconds=scan.seconds)
+
+    async def glance(self, names: Collection[str]) -> Step:
+        """Look at the files of these names only, take in what has settled."""
+        if self.scanned is None or self.scanned.root is None:
+            return await self.scan()
+        await self.writer.load()
+        known = self.writer.known
+        seen = await self.run(surveys.glance, self.folder, names, known, self.scanned)
+        self.scanned, moment, before = seen.scan, time.monotonic(), len(self.settling)
+        for name, state in seen.states.items():
+            self._observe(name, state, moment)
+        step = await self._step(max(0, len(self.settling) - before))
+        return replace(step, unsure=seen.unsure)
+
+    async def look(self) -> Step:
+        """Take in what has settled meanwhile."""
+        await self.writer.load()
+        return await self._step(0)
+
+    async def verify(self, names: Iterable[str]) -> Step:
+        """Compare the content of these files, as far as they look as they are indexed, with the index."""
+        await self.writer.load()
+        files = self.scanned.files if self.scanned is not None else {}
+        known = self.writer.known
+        same = [name for name in names if name in known and files.get(name) == known[name].state]
+        changes = await self._take([Unit((Settled(name, known[name].state),)) for name in same])
+        return await self._result(changes, 0)
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function in the worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, function, *arguments)
+
+    def refused(self, name: str) -> bool:
+        """Whether the file of this name cannot be indexed as it is."""
+        return name in self._refused
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """All that is not indexed, by name."""
+        listed = self.scanned.skipped if self.scanned is not None else ()
+        return tuple(sorted([*listed, *(refusal.outcome.skipped for refusal in self._refused.values())]))
+
+    async def _step(self, noticed: int) -> Step:
+        links = self.scanned.links if self.scanned is not None else {}
+        units = await self.run(self.settling.units, time.monotonic(), self.writer.known, links)
+        started = time.monotonic()
+        changes = await self._take(units)
+        if changes.count:
+            counts = {
+                "added": len(changes.added),
+                "changed": len(changes.changed),
+                "removed": len(changes.removed),
+            }
+            seconds = round(time.monotonic() - started, 3)
+            _log.info("index updated", extra={"kb_revision": changes.revision, "seconds": seconds, **counts})
+        end = time.monotonic() + _PURGE_SPELL
+        await self.writer.purge(lambda: time.monotonic() > end)
+        await self.writer.note_skipped(self.skipped())
+        return await self._result(changes, noticed)
+
+    async def _result(self, changes: Changes, noticed: int) -> Step:
+        known = len(self.writer.known)
+        self.oldest, due = await self.run(self.settling.outlook, time.monotonic(), known)
+        self.caught_up = self.caught_up or self.oldest is None or self.oldest > self._first_scan
+        return Step(changes, noticed, 0.0 if self.writer.dirty else due)
+
+    async def _take(self, units: Sequence[Unit]) -> Changes:
+        """Read and write batch after batch, the next being read while one is written; for one spell."""
+        end = time.monotonic() + _SPELL
+        left = sum(len(unit.changes) for unit in units)
+        batches = intake.batches(units)
+        batch = next(batches, [])
+        reading = self._read(batch)
+        changes = Changes(revision=self.writer.revision)
+        while batch:
+            self._report(left)
+            outcomes = await self._outcomes(reading, batch)
+            taken = sum(len(unit.changes) for unit in batch)
+            batch = next(batches, []) if time.monotonic() < end else []
+            reading = self._read(batch)
+            changes = changes.then(await self.writer.write(outcomes))
+            self._settle(outcome for unit in outcomes for outcome in unit)
+            left -= taken
+            self._done += taken
+        if not left:
+            self.progress, self._done = None, 0
+        return changes
+
+    def _read(self, units: Sequence[Unit]) -> asyncio.Future[list[list[Outcome]]]:
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._worker, intake.take, self.folder, units, self.writer.known)
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may never be awaited
+        return reading
+
+    async def _outcomes(
+        self, reading: asyncio.Future[list[list[Outcome]]], units: Sequence[Unit]
+    ) -> list[list[Outcome]]:
+        """What the intake of a batch gave; when that failed, unit by unit: one file holds up nobody but itself."""
+        (result,) = await asyncio.gather(reading, return_exceptions=True)
+        if not isinstance(result, BaseException):
+            return result
+        if isinstance(result, OSError):  # the folder itself cannot be reached
+            raise result
+        if len(units) > 1:
+            return [(await self._outcomes(self._read([unit]), [unit]))[0] for unit in units]
+        where = traceback.extract_tb(result.__traceback__)[-1]  # the message might quote the document
+        extra = {"error": type(result).__name__, "where": f"{where.name}:{where.lineno}"}
+        _log.error("file not taken in", extra=extra | {"document": printable(units[0].changes[0].name)})
+        return [intake.failed(units[0], result)]
+
+    def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        moment = time.monotonic()
+        new: list[Skipped] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Moved):
+                self._observe(outcome.name, outcome.state, moment)
+                continue
+            self.settling.forget(outcome.name, moment)
+            former = self._refused.pop(outcome.name, None)
+            if isinstance(outcome, Refused):
+                until = moment + _RETRY if outcome.passing else math.inf
+                self._refused[outcome.name] = Refusal(outcome, until)
+                new += [outcome.skipped] if former is None else []
+        if new:
+            first = {printable(skipped.name): skipped.reason for skipped in new[:_NAMED]}
+            _log.warning("files not indexed", extra={"files": len(new), "first": first})
+
+    def _observe(self, name: str, state: FileState | None, moment: float) -> None:
+        """Note how a file looks; one that is as it is indexed, or was refused as it is, has nothing to settle."""
+        indexed, refusal = self.writer.known.get(name), self._refused.get(name)
+        if state == (indexed and indexed.state) or (refusal is not None and refusal.outcome.state == state):
+            self.settling.forget(name, moment)
+        else:
+            self.settling.observe(name, state, moment)
+
+    def _report(self, left: int) -> None:
+        """Progress for status when there is more than a batch, and for the log once a second."""
+        moment = time.monotonic()
+        if not self._done:
+            self._reported = moment
+        if self._done + left > intake.BATCH_FILES:
+            self.progress = (self._done, self._done + left)
+        if moment - self._reported >= _REPORT:
+            self._reported = moment
+            _log.info("indexing", extra={"done": self._done, "total": self._done + left})

@@ -1,0 +1,140 @@
+"""What the tools and the API ask of the knowledge base: it is read from the index, never from the disk."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from service.database import Database, load_queries
+from service.errors import ReadDeadlineExceeded
+from service.kb import rows
+from service.kb.excerpts import Span, excerpt, spelled
+from service.kb.lookup import Found, Lookup, Step
+from service.kb.query import any_of, parse
+from service.kb.reading import DocumentInfo, DocumentText, LineRange, Reading, TopicInfo
+
+__all__ = ["DocumentInfo", "DocumentText", "Hit", "KnowledgeBase", "SearchResult", "TopicInfo"]
+
+ObserveSearch = Callable[[str, float], None]
+
+_FIRST_SHARE: Final = 0.6  # of the time a search has; the rest is for a second, cheaper try
+_SECOND_EFFORT: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document's best passage: lines `start_line` to `end_line` (from 1, inclusive), `text` verbatim.
+
+    `excerpt` is the telling part of the text, `highlights` are offsets of matching words into it. A higher `score`
+    is better and compares within one result only. `revision` is the SHA-256 of the file.
+    """
+
+    document: str
+    title: str
+    topic: str
+    heading: str
+    start_line: int
+    end_line: int
+    text: str
+    excerpt: str
+    highlights: tuple[Span, ...]
+    score: float
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and the step of the ladder that found them.
+
+    `near_terms` are words of the index that are like those asked, where these are unknown. `revision` is the index
+    revision.
+    """
+
+    query: str
+    hits: tuple[Hit, ...]
+    step: Step
+    near_terms: tuple[str, ...]
+    revision: int
+    took_ms: float
+
+
+class KnowledgeBase:
+    """Reads the index. `search_timeout` is how many seconds a search may take in the database."""
+
+    def __init__(self, db: Database, *, search_timeout: float, observe: ObserveSearch | None = None) -> None:
+        self._db = db
+        self._timeout = search_timeout
+        self._observe = observe
+        self._sql = load_queries("kb_search")
+        self._lookup = Lookup()
+        self._reading = Reading()
+
+    async def search(self, query: str, *, topic: str | None = None, limit: int = 8) -> SearchResult:
+        """The best passage of each of at most `limit` documents. Any text is a query.
+
+        Raises StorageError when the database fails or takes too long: that is never told as no hits.
+        """
+        started = time.perf_counter()
+        work = partial(self._search, query, topic, limit)
+        try:
+            found = await self._db.read(partial(work, 1.0), deadline=self._timeout * _FIRST_SHARE)
+        except ReadDeadlineExceeded:
+            rest = self._timeout * (1 - _FIRST_SHARE)
+            found = await self._db.read(partial(work, _SECOND_EFFORT), deadline=rest)
+        seconds = time.perf_counter() - started
+        if self._observe is not None:
+            self._observe(found.step, seconds)
+        return replace(found, took_ms=round(seconds * 1000, 3))
+
+    async def topics(self) -> tuple[TopicInfo, ...]:
+        """Every topic, by name."""
+        return await self._db.read(self._reading.topics)
+
+    async def documents(
+        self, *, topic: str | None = None, after: str | None = None, limit: int = 100
+    ) -> tuple[DocumentInfo, ...]:
+        """At most `limit` documents by name, those after the name `after`."""
+        return await self._db.read(partial(self._reading.documents, topic, after or "", limit))
+
+    async def read(
+        self, name: str, start_line: int = 1, end_line: int | None = None, *, max_chars: int | None = None
+    ) -> DocumentText:
+        """Lines of a document: whole lines up to `max_chars`, but at least one, which is cut where it is longer.
+
+        Raises NotFound with names like this one, and InvalidInput for lines that the document does not have.
+        """
+        wanted = LineRange(start_line, end_line, max_chars)
+        return await self._db.read(partial(self._reading.text, name, wanted))
+
+    async def revision(self) -> int:
+        """The index revision: 0 before the first change, never goes down."""
+        return await self._db.read(rows.revision)
+
+    def _search(
+        self, question: str, topic: str | None, limit: int, effort: float, connection: sqlite3.Connection
+    ) -> SearchResult:
+        found = self._lookup.find(connection, parse(question), topic, limit, effort)
+        hits = tuple(self._hits(connection, found))
+        near = tuple(self._spelled(connection, found.near))
+        return SearchResult(question, hits, found.step, near, found.revision, 0.0)
+
+    def _hits(self, connection: sqlite3.Connection, found: Found) -> Iterator[Hit]:
+        for ranked in found.ranked:
+            row = connection.execute(self._sql["hit"], (ranked.passage_id,)).fetchone()
+            if row is not None:  # it may have been purged since it was ranked
+                yield _hit(row, ranked.score, found.keys)
+
+    def _spelled(self, connection: sqlite3.Connection, keys: tuple[str, ...]) -> Iterator[str]:
+        """The keys as words: as they are spelled in a passage that has them."""
+        for key in keys:
+            row = connection.execute(self._sql["passage_with"], (any_of([key]),)).fetchone()
+            yield min(spelled(row[0], key), key=len, default=key) if row else key
+
+
+def _hit(row: tuple[str, str, str, str, int, int, str, str], score: float, keys: frozenset[str]) -> Hit:
+    document, title, topic, heading, start_line, end_line, text, revision = row
+    piece, highlights = excerpt(text, keys)
+    place = (document, title, topic, heading, start_line, end_line)
+    return Hit(*place, text, piece, highlights, round(score, 4), revision)

@@ -1,0 +1,160 @@
+"""A live index over a real folder and a real database, and ways to wait for what it shall become."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.database import Database, open_database
+from service.kb import rows
+from service.kb.folder import Folder
+from service.kb.index import Changes, Listeners, ObserveScan, Reconciler
+from service.kb.status import Status
+from service.kb.watcher import Intervals, Watch, Watcher
+from service.kb.writing import Record
+
+ENDINGS = frozenset({".md", ".txt", ".rst", ".adoc", ""})
+MAX_BYTES = 100_000
+NEVER = 3600.0
+SETTLE = 0.15
+DEFAULT_SETTLE = 0.2
+PROMISE = 1.0  # seconds from a saved file to an answer
+USUAL = Intervals(scan=15, poll=2, content=600)
+EVENTS_ONLY = Intervals(scan=NEVER, poll=NEVER, content=NEVER)
+NOBODY = 65534
+
+
+@dataclass
+class Live:
+    """What a test works with. `told` are the changes in the order they were committed."""
+
+    root: Path
+    db: Database
+    index: Reconciler
+    watcher: Watcher
+    told: list[Changes] = field(default_factory=list)
+    running: asyncio.Task[None] | None = None
+
+    async def names(self) -> set[str]:
+        """Names that are served, according to the database."""
+        return set(await self.db.read(rows.indexed))
+
+    async def text(self, name: str) -> str | None:
+        """The indexed text of a document."""
+        sql = "SELECT group_concat(b.text, '') FROM documents d JOIN blocks b ON b.document_id = d.id"
+        sql += " WHERE d.live = 1 AND d.name = ?"
+        found = await self.db.read(lambda c: c.execute(sql, (name,)).fetchone()[0])
+        return None if found is None else str(found)
+
+    async def status(self) -> Status:
+        """As the API sees it."""
+        return await self.watcher.status()
+
+    async def reasons(self) -> dict[str, str]:
+        """Why files are skipped."""
+        return {skipped.name: skipped.reason for skipped in (await self.status()).skipped}
+
+    async def wait_text(self, name: str, wanted: str | None, seconds: float) -> float:
+        """Wait until the text of a document is `wanted`; returns how long it took."""
+
+        async def met() -> bool:
+            return await self.text(name) == wanted
+
+        return await eventually(met, seconds, f"{name} to read {wanted!r}")
+
+    async def wait_names(self, wanted: set[str], seconds: float) -> float:
+        """Wait until exactly these documents are served."""
+
+        async def met() -> bool:
+            return await self.names() == wanted
+
+        return await eventually(met, seconds, f"{len(wanted)} documents")
+
+    async def wait_status(self, met: Callable[[Status], bool], seconds: float) -> Status:
+        """Wait for a status."""
+
+        async def is_met() -> bool:
+            return met(await self.status())
+
+        await eventually(is_met, seconds, "the status")
+        return await self.status()
+
+
+async def eventually(met: Callable[[], Awaitable[bool]], seconds: float, what: str) -> float:
+    """Look until a condition holds; fail at the promised bound."""
+    began = time.monotonic()
+    while not await met():
+        assert time.monotonic() - began < seconds, f"waited {seconds:g} s for {what}"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+@contextlib.asynccontextmanager
+async def live(
+    root: Path,
+    data: Path,
+    *,
+    watch: Watch | None = None,
+    intervals: Intervals | None = None,
+    settle: float = SETTLE,
+    record: Record | None = None,
+    observe_scan: ObserveScan | None = None,
+    stands: bool = True,
+) -> AsyncIterator[Live]:
+    """An index over `root`; with `watch` it is being watched, and the watch `stands` unless that cannot be."""
+    async with open_database(data) as db:
+        told: list[Changes] = []
+        listeners = Listeners(record=record, on_change=told.append)
+        folder = Folder(root, ENDINGS, MAX_BYTES)
+        async with Reconciler(db, folder, settle=settle, listeners=listeners, observe_scan=observe_scan) as index:
+            watcher = Watcher(index, watch or "off", intervals or Intervals(NEVER, NEVER, NEVER))
+            found = Live(root, db, index, watcher, told)
+            if watch is None:
+                yield found
+                return
+            found.running = asyncio.create_task(watcher.run())
+            try:
+                await found.wait_status(lambda status: status.state not in ("starting", "rebuilding"), 20)
+                if stands and watch in ("auto", "events"):
+                    await found.wait_status(lambda status: status.watcher_mode == "events", 5)
+                yield found
+            finally:
+                found.running.cancel()
+                began = time.monotonic()
+                await asyncio.gather(found.running, return_exceptions=True)
+                assert time.monotonic() - began < 1
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[Path]:
+    """A folder of our own as a user whom permissions bind; root becomes another user for so long."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        root = os.geteuid() == 0
+        if root:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+def fill(root: Path, count: int, word: str = "word") -> set[str]:
+    """Make `count` small documents in some folders; returns their names."""
+    names = {f"t{n % 7}/s{n % 3}/d{n}.md" for n in range(count)}
+    for name in names:
+        write(root / name, f"# Title of {name}\n\nThe {word} of {name} is known.\n")
+    return names
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, its folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")

@@ -1,0 +1,160 @@
+"""The watch fails, the disk is full, a file never keeps still: changes are found in time all the same."""
+
+import asyncio
+import ctypes
+import mmap
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from service.kb.watcher import Intervals
+from tests.kb.live import (
+    EVENTS_ONLY,
+    MAX_BYTES,
+    NEVER,
+    NOBODY,
+    PROMISE,
+    Live,
+    fill,
+    live,
+    unprivileged,
+    write,
+)
+
+
+async def test_a_name_that_is_not_utf8_stops_events_only_for_a_moment(watched: Live) -> None:
+    path = os.path.join(os.fsencode(watched.root), b"bad\xff.md")  # noqa: PTH118 - a Path would decode it
+    with open(path, "wb") as file:  # noqa: PTH123, ASYNC230
+        file.write(b"text")
+    write(watched.root / "good.md", "good")
+    await watched.wait_text("good.md", "good", 2)
+    await watched.wait_status(lambda status: status.watcher_mode == "events", 3)
+    assert await watched.reasons() == {"bad\\xff.md": "name_not_utf8"}
+    write(watched.root / "good.md", "better")
+    await watched.wait_text("good.md", "better", PROMISE)
+
+
+async def test_with_an_unreadable_folder_inside_the_rest_is_polled(tmp_path: Path) -> None:
+    intervals = Intervals(scan=NEVER, poll=0.3, content=NEVER)
+    with unprivileged() as made:
+        root = made / "knowledge"
+        fill(root, 14)
+        (root / "t3").chmod(0)
+        async with live(root, made / "data", watch="auto", intervals=intervals, stands=False) as found:
+            await found.wait_status(lambda status: status.watcher_mode == "poll" and status.indexed == 12, 5)
+            write(root / "t5/new.md", "new")
+            await found.wait_text("t5/new.md", "new", 3)
+            assert await found.reasons() == {"t3": "permission"}
+            (root / "t3").chmod(0o755)
+            await found.wait_status(lambda status: status.indexed == 15, 3)
+
+
+@contextmanager
+def no_instance_left() -> Iterator[None]:
+    """Use up the inotify instances of the present user."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with ExitStack() as stack:
+        while (descriptor := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+            stack.callback(os.close, descriptor)
+        yield
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="would take the inotify instances of the user's other programs")
+async def test_when_the_system_gives_no_watch_the_folder_is_polled_until_it_does() -> None:
+    intervals = Intervals(scan=NEVER, poll=0.3, content=NEVER)
+    with unprivileged() as made:
+        assert os.geteuid() == NOBODY
+        root = made / "knowledge"
+        fill(root, 5)
+        with no_instance_left():
+            async with live(root, made / "data", watch="auto", intervals=intervals, stands=False) as found:
+                await found.wait_status(lambda status: status.watcher_mode == "poll" and status.indexed == 5, 5)
+                write(root / "new.md", "new")
+                await found.wait_text("new.md", "new", 3)
+        async with live(root, made / "data", watch="auto", intervals=intervals) as found:
+            assert (await found.status()).watcher_mode == "events"
+
+
+async def test_changes_without_events_lead_to_polling_and_an_event_leads_back(tmp_path: Path) -> None:
+    root = tmp_path / "knowledge"
+    outside = tmp_path / "outside.md"
+    write(root / "mapped.md", "0" * 64)
+    write(outside, "first")
+    os.link(outside, root / "linked.md")
+    intervals = Intervals(scan=0.4, poll=0.4, content=NEVER)
+    async with live(root, tmp_path / "data", watch="auto", intervals=intervals) as found:
+        with (root / "mapped.md").open("r+b") as file, mmap.mmap(file.fileno(), 64) as memory:
+            memory[0:5] = b"first"
+            memory.flush()
+            await found.wait_text("mapped.md", "first" + "0" * 59, 5)
+        write(outside, "second")
+        await found.wait_text("linked.md", "second", 5)
+        for n in range(2):
+            write(outside, f"more {n}")
+            await found.wait_text("linked.md", f"more {n}", 5)
+        await found.wait_status(lambda status: status.watcher_mode == "poll", 3)
+        write(root / "told.md", "new")
+        await found.wait_status(lambda status: status.watcher_mode == "events", 3)
+
+
+async def test_a_file_rewritten_all_the_time_is_indexed_seldom_and_starves_nobody(watched: Live) -> None:
+    stop = threading.Event()
+
+    def churn() -> None:
+        count = 0
+        while not stop.wait(0.08):
+            count += 1
+            write(watched.root / "busy.md", f"version {count}")
+
+    churning = asyncio.create_task(asyncio.to_thread(churn))
+    took = []
+    for n in range(6):
+        write(watched.root / f"calm{n % 3}.md", f"edit {n}")
+        took.append(await watched.wait_text(f"calm{n % 3}.md", f"edit {n}", 5))
+    stop.set()
+    await churning
+    assert sorted(took)[-2] <= PROMISE, took
+    busy = [c for c in watched.told if "busy.md" in c.added + c.changed]
+    assert len(busy) <= sum(took) + 1
+
+
+async def test_a_pipe_and_a_newline_in_a_name_disturb_nobody(watched: Live) -> None:
+    os.mkfifo(watched.root / "pipe.md")
+    write(watched.root / 'line\n{"level": "error"}.md', "forged")
+    write(watched.root / "good.md", "good")
+    await watched.wait_names({"good.md", 'line\n{"level": "error"}.md'}, 2 * PROMISE)
+    assert await watched.reasons() == {"pipe.md": "not_regular"}
+
+
+async def test_a_full_disk_pauses_indexing_and_nothing_else(watched: Live) -> None:
+    write(watched.root / "a.md", "before")
+    await watched.wait_text("a.md", "before", 2)
+    limit = "PRAGMA max_page_count = {}"
+    pages = await watched.db.read(lambda c: int(c.execute("PRAGMA page_count").fetchone()[0]))
+    await watched.db.write(lambda tx: tx.execute(limit.format(pages)).fetchall())
+    write(watched.root / "a.md", "word\n" * (MAX_BYTES // 10))
+    status = await watched.wait_status(lambda status: status.state == "failed", 3)
+    assert status.last_error is not None
+    assert "full" in status.last_error
+    assert await watched.text("a.md") == "before"
+    await watched.db.write(lambda tx: tx.execute(limit.format(1_000_000)).fetchall())
+    await watched.wait_text("a.md", "word\n" * (MAX_BYTES // 10), 5)
+    status = await watched.wait_status(lambda status: status.state == "ready", 1)
+    assert (status.last_error, status.failures > 0) == (None, True)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_watcher_cancelled_at_the_moment_it_is_woken_ends(tmp_path: Path, turns: int) -> None:
+    (tmp_path / "knowledge").mkdir()
+    async with live(tmp_path / "knowledge", tmp_path / "data", watch="off", intervals=EVENTS_ONLY) as found:
+        assert found.running is not None
+        found.watcher.nudge()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        found.running.cancel()
+        await asyncio.wait([found.running], timeout=1)
+        assert found.running.cancelled()
