@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     llm_model: str | None = Field(
         None, min_length=1, description="Model name as the endpoint knows it. Required with LLM_BASE_URL."
     )
+    llm_fallback_models: str = Field(
+        "",
+        description="Model names on the same endpoint, comma-separated; asked in this order when LLM_MODEL fails.",
+    )
     llm_max_tokens: int = Field(1024, ge=16, le=65_536, description="Longest answer of one model call, in tokens.")
     llm_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens",
@@ -46,16 +50,34 @@ class Settings(BaseSettings):
         30, description="Seconds between two pieces of content; comments do not count."
     )
     llm_attempt_timeout: Seconds = Field(120, description="Seconds one model call may take in all.")
+    llm_probe: bool = Field(
+        True, description="At the start ask each model for one tool call; /readyz tells what came of it."
+    )
     llm_max_calls: int = Field(8, ge=1, le=64, description="Model calls a turn; the last one gets no tools.")
     llm_max_tool_calls: int = Field(16, ge=0, le=256, description="Tool calls a turn.")
     llm_max_retries: int = Field(
         2, ge=0, le=10, description="Retries of a model call before its first visible text."
+    )
+    llm_retry_budget: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Retries of all turns, as a share of their model calls; 10 more at once.",
+    )
+    llm_breaker_failures: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="Failed attempts in a row within 30 s that stop all requests but one each 15 s; 0: never.",
     )
     turn_timeout: Seconds = Field(180, description="Seconds a turn may take in all.")
     max_running_turns: int = Field(
         32, ge=1, le=1000, description="Turns that run at once; more wait in the queue."
     )
     max_queued_turns: int = Field(100, ge=0, le=10_000, description="Turns that wait; past it 429.")
+    max_turns_per_caller: int = Field(
+        32, ge=1, le=10_000, description="Turns of one caller that run or wait; past it 429."
+    )
 
     resume_turns: bool = Field(
         True, description="After a crash take up each unfinished turn once; else it ends as interrupted."
@@ -118,6 +140,12 @@ class Settings(BaseSettings):
         return frozenset(item.strip().lower() for item in self.kb_extensions.split(","))
 
     @property
+    def fallback_models(self) -> tuple[str, ...]:
+        """`llm_fallback_models` in order, each once and without `llm_model`."""
+        names = dict.fromkeys(item.strip() for item in self.llm_fallback_models.split(",") if item.strip())
+        return tuple(name for name in names if name != self.llm_model)
+
+    @property
     def hosts(self) -> frozenset[str]:
         """`allowed_hosts` as a set, lower case."""
         return frozenset(item.strip().lower() for item in self.allowed_hosts.split(",") if item.strip())
@@ -145,6 +173,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(
             "LLM_BASE_URL: is missing; with LLM_MODEL it takes the endpoint's address, for Ollama http://localhost:11434/v1"
         )
+    if settings.llm_base_url is None and settings.fallback_models:
+        problems.append("LLM_FALLBACK_MODELS: takes names only with LLM_BASE_URL and LLM_MODEL")
     return problems
 
 

@@ -18,6 +18,7 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
 _TOOLS: Final = frozenset({"search_kb", "list_kb_topics", "read_kb_doc"})
+_BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 _RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -72,6 +73,18 @@ class Metrics:
     def call_retried(self, code: str) -> None:
         """Count a retry by the code of the attempt that failed."""
         self.llm_retries.labels(code).inc()
+
+    def retry_refused(self, reason: str) -> None:
+        """Count a retry that was left out: `budget` or `breaker`."""
+        self.llm_retries_refused.labels(reason).inc()
+
+    def breaker_moved(self, model: str, state: str) -> None:
+        """Tell the state of a model's breaker."""
+        self.llm_breaker_state.labels(model).set(_BREAKER_STATES[state])
+
+    def fell_back(self, code: str) -> None:
+        """Count a call that went on to the next model, by the code of the one before."""
+        self.llm_fallbacks.labels(code).inc()
 
     def call_finished(self, result: str, seconds: float, prompt_tokens: int, completion_tokens: int) -> None:
         """Count a model call that ended: ok, cancelled, or an error's code."""
@@ -139,6 +152,15 @@ class Metrics:
         self.llm_retries = self._counter(
             "llm_retries_total", "Retries of model calls, by the error's code.", "code"
         )
+        self.llm_retries_refused = self._counter(
+            "llm_retries_refused_total", "Retries left out to spare the provider: budget or breaker.", "reason"
+        )
+        self.llm_breaker_state = self._gauge(
+            "llm_breaker_state", "Circuit breaker of a model: 0 closed, 1 half-open, 2 open.", "model"
+        )
+        self.llm_fallbacks = self._counter(
+            "llm_fallbacks_total", "Calls that went on to the next model, by the error's code.", "code"
+        )
         self.llm_tokens = self._counter("llm_tokens_total", "Tokens, as the provider counted them.", "kind")
         self.tool_calls = self._counter("tool_calls_total", "Tool calls by tool and result.", "tool", "result")
         self.citations_dropped = self._counter(
@@ -156,9 +178,10 @@ class Metrics:
         self.kb_heartbeat_age = self._gauge(
             "kb_watcher_heartbeat_age_seconds", "Time since the watcher last looked."
         )
-        self.kb_index_lag = self._histogram(
-            "kb_index_lag_seconds", "Time from a file's modification to its being searchable.", buckets=_SLOW
+        self.kb_index_lag = self._gauge(
+            "kb_index_lag_seconds", "Time since the oldest change was seen that is not searchable yet."
         )
+        self.kb_failures = self._gauge("kb_scan_failures", "Passes over the folder that failed since the start.")
 
     def _define_storage(self) -> None:
         self.commit_seconds = self._histogram("db_commit_duration_seconds", "Time of one commit, sync included.")

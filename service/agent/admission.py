@@ -1,0 +1,60 @@
+"""Who may have one more turn: bounds for the process and for each caller."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from service.errors import Overloaded
+
+_RETRY_AFTER: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many turns run at once, how many more may wait, and how many of both one caller may have."""
+
+    running: int
+    queued: int
+    per_caller: int
+
+
+class Admission:
+    """Counts turns from their admission to their end."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._admitted: Counter[str] = Counter()
+        self._callers: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def place(self, caller: str) -> Iterator[None]:
+        """Hold a place for one more turn while the block lasts, until `begin` takes it over. Raises Overloaded.
+
+        Held, because many requests may wait for the database between their admission and their turn's beginning.
+        """
+        if self._admitted.total() >= self._capacity.running + self._capacity.queued:
+            raise Overloaded("too many questions are being answered; try again shortly", _RETRY_AFTER)
+        if self._admitted[caller] >= self._capacity.per_caller:
+            most = self._capacity.per_caller
+            raise Overloaded(f"{most} of your questions are being answered; try again shortly", _RETRY_AFTER)
+        self._admitted[caller] += 1
+        try:
+            yield
+        finally:
+            self._leave(caller)
+
+    def begin(self, turn_id: str, caller: str) -> None:
+        """Count a turn of `caller` until it ends."""
+        self._callers[turn_id] = caller
+        self._admitted[caller] += 1
+
+    def end(self, turn_id: str) -> None:
+        """Free the turn's place."""
+        self._leave(self._callers.pop(turn_id))
+
+    def _leave(self, caller: str) -> None:
+        self._admitted[caller] -= 1
+        if not self._admitted[caller]:
+            del self._admitted[caller]

@@ -1,0 +1,43 @@
+"""An answer in the making, and what the evidence says of it."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.chats.records import Citation, Outcome, TokenUsage
+
+Reached = Literal["used_up", "no_progress"]
+
+
+@dataclass(slots=True)
+class Draft:
+    """An answer in the making: complete when `answer` has ended, else what there is of it."""
+
+    model: str
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    citations_dropped: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    llm_calls: int = 0
+    tool_calls: int = 0
+    searched: bool = False
+    truncated: bool = False  # the model's own length limit cut the answer
+    limited: Reached | None = None  # why the tools were withdrawn
+    fruitless: int = 0  # searches in a row that brought no new passage
+    steps_done: int = 0  # by an earlier attempt
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def usage(self) -> TokenUsage:
+        """Tokens and calls so far."""
+        return TokenUsage(self.prompt_tokens, self.completion_tokens, self.llm_calls)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the evidence says of the finished answer."""
+        if self.citations:
+            return Outcome.PARTIAL if self.citations_dropped or self.truncated else Outcome.GROUNDED
+        if self.limited == "used_up":
+            return Outcome.LIMIT
+        return Outcome.NOT_IN_KB if self.searched else Outcome.CONVERSATIONAL

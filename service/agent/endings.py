@@ -1,0 +1,41 @@
+"""How a turn ends when its model did not end it, and storing the end however long the database refuses."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from service.agent.draft import Draft
+from service.chats.records import Failure, Outcome, Status
+from service.errors import StorageError
+
+T = TypeVar("T")
+
+TIMED_OUT: Final = Failure(
+    "turn_timeout", "the answer took longer than TURN_TIMEOUT; ask again, or choose a faster model", retryable=True
+)
+INTERRUPTED: Final = Failure(
+    "interrupted", "the service was restarted while it answered; ask again", retryable=True
+)
+NOT_STORED: Final = Failure(
+    "storage_error", "the database failed while the answer was written; ask again", retryable=True
+)
+INTERNAL: Final = Failure("internal_error", "the service failed while it answered; see its log", retryable=True)
+_STORE_PAUSE: Final = 0.5  # before the database is asked again to take what it refused
+
+
+async def until_stored(write: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a write until the database takes it: what was accepted has to end, without a restart."""
+    while True:
+        try:
+            return await write()
+        except StorageError:
+            await asyncio.sleep(_STORE_PAUSE)
+
+
+def outcome_of(draft: Draft, status: Status, failure: Failure | None) -> Outcome:
+    """What an answer came to: its own outcome, unless something ended it."""
+    if status is Status.CANCELLED:
+        return Outcome.STOPPED
+    if failure is not None:
+        return Outcome.LIMIT if failure is TIMED_OUT else Outcome.ERROR
+    return draft.outcome

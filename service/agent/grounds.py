@@ -1,0 +1,88 @@
+"""Whether the passages found answer the question at all (pure)."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from service.agent.matching import AskedTerms, Matches, PassageTerms
+from service.agent.questions import Question
+
+_CONSIDERED: Final = 5  # passages, the strongest
+_NEAR: Final = 3  # terms apart that still count as said together
+
+
+class Grounds(NamedTuple):
+    """The evidence that a passage answers the question. Shares are of the weight of its terms."""
+
+    strength: float  # BM25 of the passage as a share of the best possible
+    breadth: float  # logarithm of how many telling terms it has
+    length: float  # logarithm of how many terms the question has
+    order: float  # share of neighbouring terms that stand near one another in it
+    focus: float  # largest share in two neighbouring sentences
+    names_missing: float  # share of the question's names and numbers that it lacks
+    lead: float  # its strength above that of the next document
+
+
+BIAS: Final = -4.85
+WEIGHTS: Final = Grounds(
+    strength=10.2, breadth=3.4, length=-1.4, order=1.9, focus=1.2, names_missing=-2.8, lead=2.1
+)
+
+
+def confidence(grounds: Grounds | None) -> float:
+    """The logit of the probability that the question is answered; at 0 it is even."""
+    if grounds is None:
+        return -math.inf
+    return BIAS + sum(value * weight for value, weight in zip(grounds, WEIGHTS, strict=True))
+
+
+def grounds(question: Question, asked: AskedTerms, passages: Sequence[PassageTerms]) -> Grounds | None:
+    """The grounds of the passage that speaks loudest for an answer; None where there is no passage."""
+    strengths = [asked.strength(passage) for passage in passages]
+    strongest = sorted(range(len(passages)), key=lambda at: -strengths[at])[:_CONSIDERED]
+    found: list[Grounds] = []
+    for at in strongest:
+        name = passages[at].passage.document
+        others = (s for s, p in zip(strengths, passages, strict=True) if p.passage.document != name)
+        found.append(_of_passage(question, asked, passages[at], strengths[at] - max(others, default=0.0)))
+    return max(found, key=confidence, default=None)
+
+
+def _of_passage(question: Question, asked: AskedTerms, passage: PassageTerms, lead: float) -> Grounds:
+    matches = asked.matches(passage.counts)
+    return Grounds(
+        strength=asked.strength(passage),
+        breadth=math.log1p(asked.words(term for term in matches if term not in asked.everyday)),
+        length=math.log(max(1.0, asked.words(asked.terms))),
+        order=_order(question, passage),
+        focus=_focus(asked, passage),
+        names_missing=_names_missing(question, matches),
+        lead=lead,
+    )
+
+
+def _order(question: Question, passage: PassageTerms) -> float:
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, term in enumerate(passage.all):
+        places[term].append(place)
+    said = [asked for asked in question.terms if asked.step]
+    pairs = together = 0
+    for at, asked in enumerate(said):
+        if at + asked.step < len(said):
+            pairs += 1
+            near, others = max(asked.step, _NEAR), places.get(said[at + asked.step].term, ())
+            together += any(0 < other - place <= near for place in places.get(asked.term, ()) for other in others)
+    return together / max(1, pairs)
+
+
+def _focus(asked: AskedTerms, passage: PassageTerms) -> float:
+    found = passage.by_sentence
+    windows = zip(found, found[1:] or [[]], strict=False)
+    return max((asked.share(asked.matches([*one, *other])) for one, other in windows), default=0.0)
+
+
+def _names_missing(question: Question, matches: Matches) -> float:
+    if not question.names:
+        return 0.0
+    return sum(name not in matches for name in question.names) / len(question.names)

@@ -1,0 +1,196 @@
+"""The agent: ask the model, run the tools it calls, append, repeat until an answer or a limit.
+
+A question is never answered without a search: what the model says before one is not shown, and a model that makes
+none gets one made for it.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from service.agent.citations import CitationFilter
+from service.agent.draft import Draft, Reached
+from service.agent.first_search import first_search
+from service.agent.model import ChatModel, Message, Reply, TextPiece, ToolCall
+from service.agent.tools import TOOLS, Toolbox, ToolResult
+from service.chats.records import MadeBy, Step
+from service.errors import ModelError
+
+_TIME_SHARE: Final = 0.6  # of the turn's time; after it the tools are withdrawn so that an answer still comes
+_ARGUMENT_CHARS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a turn may use: model and tool calls, seconds, tokens of context, searches in a row without a find."""
+
+    llm_calls: int
+    tool_calls: int
+    seconds: float
+    window: int
+    fruitless: int = 3
+
+    def reached(self, draft: Draft) -> Reached | None:
+        """Tell why the next model call has to be the last one, without tools; None when it has not."""
+        used_up = (
+            draft.llm_calls >= self.llm_calls - 1
+            or draft.tool_calls >= self.tool_calls
+            or time.monotonic() - draft.started >= self.seconds * _TIME_SHARE
+        )
+        return "used_up" if used_up else "no_progress" if draft.fruitless >= self.fruitless else None
+
+
+@dataclass(frozen=True, slots=True)
+class TextAdded:
+    """More text of the answer; its markers are verified."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextWithdrawn:
+    """The text so far was not the answer."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReplied:
+    """The model asked for tools; `message` joined the transcript."""
+
+    number: int
+    message: Message
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call begins."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool call has its result; its message joined the transcript."""
+
+    step: Step
+    result: ToolResult
+
+
+TurnEvent = TextAdded | TextWithdrawn | ModelReplied | ToolStarted | ToolFinished
+
+
+async def answer(
+    model: ChatModel, toolbox: Toolbox, transcript: Sequence[Message], limits: Limits, draft: Draft
+) -> AsyncGenerator[TurnEvent]:
+    """Answer the question in `transcript`, which may hold steps that are done: events as they happen.
+
+    The result is in `draft`. Raises ModelError when the model fails, StorageError when the database does.
+    """
+    messages = list(transcript)
+    calls = unanswered(messages)
+    own_search = first_search(messages)
+    number = draft.steps_done
+    while True:
+        for call in calls:
+            number += 1
+            made_by: MadeBy = "service" if call is own_search else "model"
+            yield ToolStarted(Step(number, call.name, call.arguments[:_ARGUMENT_CHARS], made_by=made_by))
+            step, result = await _run(toolbox, call, number, draft, made_by)
+            messages.append(result.message)
+            yield ToolFinished(step, result)
+        draft.limited = limits.reached(draft)
+        waits = own_search is not None and not draft.searched and not draft.limited
+        markers = CitationFilter(toolbox.sources)
+        reply: Reply | None = None
+        began = time.monotonic()
+        tools = () if draft.limited else TOOLS
+        async with aclosing(model.stream(messages, tools)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    reply = piece
+                elif not waits and (text := _take(draft, markers, piece)):
+                    yield TextAdded(text)
+        _count(draft, reply)
+        if (
+            reply is None
+            or draft.limited
+            or not (reply.calls or (waits and reply.finish_reason != "content_filter"))
+        ):
+            break
+        if draft.text:
+            draft.text, draft.citations, draft.citations_dropped = "", (), 0
+            yield TextWithdrawn("the model calls a tool first")
+        number += 1
+        calls = reply.calls or (own_search,) if own_search else reply.calls
+        messages.append(Message("assistant", reply.content if reply.calls else "", calls))
+        yield ModelReplied(number, messages[-1], _ms(began))
+    if rest := markers.flush():
+        draft.text += rest
+        yield TextAdded(rest)
+    _settle(draft, markers, reply)
+
+
+def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
+    """Give the calls at the end of a transcript that have no result yet."""
+    answered = set()
+    for message in reversed(messages):
+        if message.role != "tool":
+            return tuple(call for call in message.calls if call.id not in answered)
+        answered.add(message.call_id)
+    return ()
+
+
+def _take(draft: Draft, markers: CitationFilter, piece: TextPiece) -> str:
+    text = markers.feed(piece.text)
+    draft.text += text
+    draft.model = piece.model or draft.model
+    draft.citations, draft.citations_dropped = markers.citations, markers.dropped
+    return text
+
+
+def _count(draft: Draft, reply: Reply | None) -> None:
+    draft.llm_calls += 1
+    if reply is not None:
+        draft.prompt_tokens += reply.usage.prompt_tokens
+        draft.completion_tokens += reply.usage.completion_tokens
+        draft.model = reply.model
+
+
+async def _run(
+    toolbox: Toolbox, call: ToolCall, number: int, draft: Draft, made_by: MadeBy
+) -> tuple[Step, ToolResult]:
+    began, known = time.monotonic(), len(toolbox.sources)
+    result = await toolbox.run(call)
+    draft.tool_calls += 1
+    if len(toolbox.sources) > known:
+        draft.fruitless = 0
+    elif call.name == "search_kb" and result.error is None:
+        draft.fruitless += 1
+    draft.searched = draft.searched or result.error is None
+    arguments = call.arguments[:_ARGUMENT_CHARS]
+    return Step(number, call.name, arguments, result.hits, result.error, _ms(began), made_by), result
+
+
+def _settle(draft: Draft, markers: CitationFilter, reply: Reply | None) -> None:
+    draft.citations, draft.citations_dropped = markers.citations, markers.dropped
+    if reply is not None and reply.finish_reason == "content_filter":
+        raise ModelError(
+            "refused", "the provider's content filter stopped the answer; ask in other words", retryable=False
+        )
+    if not draft.text.strip() and reply is not None and reply.finish_reason == "length":
+        raise ModelError(
+            "answer_cut", "the model's limit was reached before any text; raise LLM_MAX_TOKENS", retryable=False
+        )
+    if not draft.text.strip():
+        raise ModelError(
+            "empty_answer", "the model gave no text; ask again, or choose another model", retryable=True
+        )
+    draft.truncated = reply is not None and reply.finish_reason == "length"
+
+
+def _ms(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 2)

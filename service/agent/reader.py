@@ -1,0 +1,86 @@
+"""The built-in extractive reader: a `ChatModel` that needs no network and no weights and answers by quoting.
+
+All it knows stands in the transcript, so it can be called again at any point of a turn: it searches, reads on
+around the best passage, and then quotes the sentences that answer the question or says that none does.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from typing import Final
+
+from service.agent.assessment import Assessment
+from service.agent.evidence import Passage, Situation, situation
+from service.agent.model import Message, Reply, TextPiece, Tool, ToolCall, Usage
+from service.agent.questions import Question, understand
+from service.agent.quoting import choose, pieces
+from service.agent.replies import listing, not_told, small_talk
+from service.agent.smalltalk import intent
+
+NAME: Final = "built-in-reader"
+PASSAGES: Final = 8
+_BEFORE: Final = 40  # lines read before a passage
+_AFTER: Final = 80
+_NEAR_BEGINNING: Final = 20
+
+
+class BuiltInReader:
+    """The second implementation of `ChatModel`; without state, one serves all turns."""
+
+    @property
+    def name(self) -> str:
+        """As it is announced in every answer."""
+        return NAME
+
+    async def stream(
+        self, messages: Sequence[Message], tools: Sequence[Tool]
+    ) -> AsyncGenerator[TextPiece | Reply]:
+        """Continue `messages`: tool calls, or the answer sentence by sentence. Never raises, never waits."""
+        step = next_step(messages, frozenset(tool.name for tool in tools))
+        if isinstance(step, ToolCall):
+            yield Reply("", (step,), "tool_calls", Usage(), NAME)
+            return
+        text = ""
+        for piece in step:
+            text += piece
+            yield TextPiece(piece)
+        yield Reply(text, (), "stop", Usage(), NAME)
+
+
+def next_step(messages: Sequence[Message], tools: Collection[str]) -> ToolCall | Iterator[str]:
+    """Decide on the next tool call, or give the answer piece by piece."""
+    now = situation(messages)
+    wanted = intent(now.question)
+    if wanted == "topics" and (now.evidence.topics is not None or "list_kb_topics" in tools):
+        if now.evidence.topics is None:
+            return _call(now, "list_kb_topics")
+        return listing(now.evidence.topics, now.evidence.note)
+    if wanted not in ("question", "topics"):
+        return iter((small_talk(wanted, now.question),))
+    return _quest(now, understand(now.question, now.earlier), tools)
+
+
+def _quest(now: Situation, question: Question, tools: Collection[str]) -> ToolCall | Iterator[str]:
+    evidence = now.evidence
+    if not evidence.queries and "search_kb" in tools:
+        return _call(now, "search_kb", query=question.query, limit=PASSAGES)
+    assessment = Assessment(question, evidence.passages)
+    if "read_kb_doc" in tools and not evidence.documents_read and not assessment.hopeless:
+        return _call(now, "read_kb_doc", **surroundings(evidence.passages[0]))
+    if not assessment.answerable:
+        return not_told(now.question, evidence, assessment.near_documents)
+    return pieces(choose(assessment.candidates))
+
+
+def surroundings(passage: Passage) -> dict[str, str | int]:
+    """Arguments of read_kb_doc for the lines around a passage: from the beginning where that is near."""
+    first = passage.start_line - _BEFORE
+    return {
+        "name": passage.document,
+        "start_line": first if first > _NEAR_BEGINNING else 1,
+        "end_line": passage.end_line + _AFTER,
+    }
+
+
+def _call(now: Situation, tool: str, **arguments: str | int) -> ToolCall:
+    number = len(now.evidence.queries) + len(now.evidence.documents_read) + 1
+    return ToolCall(f"call_{number}", tool, json.dumps(arguments, ensure_ascii=False))

@@ -1,0 +1,279 @@
+"""Turns as supervised background work: start, cancel, resume after a crash, drain at shutdown.
+
+A turn belongs to the runner, not to the request that asked for it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.agent.admission import Admission, Capacity
+from service.agent.context import EXCHANGES, system_prompt, transcript
+from service.agent.draft import Draft
+from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, until_stored
+from service.agent.loop import (
+    Limits,
+    ModelReplied,
+    TextAdded,
+    TextWithdrawn,
+    ToolFinished,
+    ToolStarted,
+    TurnEvent,
+    answer,
+)
+from service.agent.model import ChatModel, Message
+from service.agent.tools import Toolbox, sources_json
+from service.chats.records import Failure, Status
+from service.chats.turns import Ending, Turn, TurnStore
+from service.errors import Conflict, ModelError, StorageError
+from service.telemetry import Metrics
+
+_LOG: Final = logging.getLogger(__name__)
+_ATTEMPTS: Final = 2  # at one turn, before it ends as interrupted
+_SAVE_INTERVAL: Final = 2.0
+_STOP_SECONDS: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a running turn has come to; `turn` once its attempt has begun."""
+
+    turn_id: str
+    draft: Draft
+    toolbox: Toolbox
+    turn: Turn | None = None
+    saved: float = field(default_factory=time.monotonic)
+
+
+class TurnRunner:
+    """Runs turns in the background. Use it inside `open_runner`."""
+
+    def __init__(
+        self,
+        turns: TurnStore,
+        model: ChatModel,
+        toolbox: Callable[[], Toolbox],
+        limits: Limits,
+        metrics: Metrics,
+        capacity: Capacity,
+    ) -> None:
+        self._turns = turns
+        self._model = model
+        self._toolbox = toolbox
+        self._limits = limits
+        self._metrics = metrics
+        self._admission = Admission(capacity)
+        self._slots = asyncio.Semaphore(capacity.running)
+        self._system = system_prompt()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ended: dict[str, asyncio.Event] = {}
+        self._stopped: set[str] = set()
+        self._released = False
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers."""
+        return self._model.name
+
+    def place(self, caller: str) -> AbstractContextManager[None]:
+        """Hold a place in which to start one more turn. Raises Overloaded, on entering it, when there is none."""
+        return self._admission.place(caller)
+
+    def start(self, turn_id: str, caller: str = "") -> None:
+        """Begin a stored turn of `caller` in the background."""
+        self._admission.begin(turn_id, caller)
+        self._ended[turn_id] = asyncio.Event()
+        task = asyncio.create_task(self._run(turn_id), name=f"turn-{turn_id}")
+        self._tasks[turn_id] = task
+        task.add_done_callback(lambda _: self._forget(turn_id))
+        self._metrics.turns_open.set(len(self._tasks))
+
+    async def wait(self, turn_id: str, seconds: float) -> None:
+        """Wait until the turn has ended or waiters are released, at most `seconds`."""
+        ended = self._ended.get(turn_id)
+        if ended is not None and not self._released:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await ended.wait()
+
+    async def cancel(self, turn_id: str) -> None:
+        """Stop a turn, keep its text so far, return when that is stored. A turn that has ended stays as it is.
+
+        Raises StorageError when the database does not take it in time; the turn is stopped nevertheless.
+        """
+        task = self._tasks.get(turn_id)
+        if task is None:
+            return
+        if turn_id not in self._stopped:  # a second stop must not break off the storing of the first
+            self._stopped.add(turn_id)
+            task.cancel()
+        ended, _ = await asyncio.wait({task}, timeout=_STOP_SECONDS)
+        if not ended:
+            raise StorageError("the end of the turn is not stored yet")
+
+    def release(self) -> None:
+        """Let everyone go who waits for a turn: the process is going down, the turns run on."""
+        self._released = True
+        for ended in self._ended.values():
+            ended.set()
+
+    async def recover(self, *, resume: bool) -> None:
+        """See to what an earlier process left unfinished: resume each turn once, then end it as `interrupted`."""
+        for unfinished in await self._turns.unfinished():
+            if unfinished.attempt < _ATTEMPTS and (resume or unfinished.attempt == 0):
+                self.start(unfinished.id)
+                continue
+            turn = await self._turns.begin(unfinished.id, self._model.name, only_to_end=True)
+            if turn is not None:
+                run = _Run(turn.id, Draft(self._model.name), self._toolbox())
+                run.draft.text, run.draft.citations = await self._turns.saved_text(turn)
+                await self._finish(turn, run, Status.FAILED, INTERRUPTED)
+
+    async def drain(self, grace: float) -> None:
+        """Let running turns end for `grace` seconds, then leave the rest for the next start to find."""
+        tasks = list(self._tasks.values())
+        if tasks:
+            _LOG.info("waiting for running turns", extra={"turns": len(tasks), "grace_seconds": grace})
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, turn_id: str) -> None:
+        self._admission.end(turn_id)
+        self._tasks.pop(turn_id, None)
+        self._stopped.discard(turn_id)
+        self._ended.pop(turn_id).set()
+        self._metrics.turns_open.set(len(self._tasks))
+
+    async def _run(self, turn_id: str) -> None:
+        run = _Run(turn_id, Draft(self._model.name), self._toolbox())
+        try:
+            await self._attempt_or_stop(run)
+        except Conflict:
+            _LOG.info("turn was ended from outside", extra={"turn_id": turn_id})
+
+    async def _attempt_or_stop(self, run: _Run) -> None:
+        try:
+            async with self._slots:
+                run.turn = await self._begun(run.turn_id)
+                if run.turn is not None:
+                    with self._turns.writing(run.turn):
+                        await self._attempt(run, run.turn)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if run.turn_id not in self._stopped or task is None:
+                raise
+            task.uncancel()
+            turn = run.turn or await self._begun(run.turn_id)
+            if turn is not None:
+                await self._finish(turn, run, Status.CANCELLED)
+
+    async def _begun(self, turn_id: str) -> Turn | None:
+        return await until_stored(lambda: self._turns.begin(turn_id, self._model.name))
+
+    async def _attempt(self, run: _Run, turn: Turn) -> None:
+        failure: Failure | None = None
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                messages = await self._transcript(turn, run)
+                events = answer(self._model, run.toolbox, messages, self._limits, run.draft)
+                async with aclosing(events):
+                    async for event in events:
+                        await self._fold(turn, event, run)
+        except TimeoutError:
+            failure = TIMED_OUT
+        except ModelError as error:
+            failure = Failure(error.code, error.detail, error.retryable)
+        except Conflict:
+            raise
+        except StorageError:
+            _LOG.exception("turn could not be stored", extra={"turn_id": turn.id})
+            failure = NOT_STORED
+        except Exception:  # noqa: BLE001 - logged, told to the client, and the turn still ends
+            _LOG.exception("turn failed", extra={"turn_id": turn.id})
+            failure = INTERNAL
+        await self._finish(turn, run, Status.FAILED if failure else Status.COMPLETED, failure)
+
+    async def _transcript(self, turn: Turn, run: _Run) -> list[Message]:
+        """Begin the transcript, and go on from what an earlier attempt finished."""
+        exchanges = await self._turns.exchanges(turn, EXCHANGES)
+        messages = transcript(self._system, exchanges, turn.question, self._limits.window)
+        for done in await self._turns.done(turn) if turn.attempt > 1 else ():
+            message = Message.from_wire(done.wire)
+            messages.append(message)
+            run.toolbox.restore(done.sources)
+            run.draft.steps_done += 1
+            run.draft.llm_calls += message.role == "assistant"
+            run.draft.tool_calls += message.role == "tool"
+            run.draft.searched = run.draft.searched or message.role == "tool"
+        return messages
+
+    async def _fold(self, turn: Turn, event: TurnEvent, run: _Run) -> None:
+        match event:
+            case TextAdded(text):
+                if len(run.draft.text) == len(text):
+                    self._metrics.first_token_seconds.observe(time.monotonic() - run.draft.started)
+                self._turns.extend(turn, text)
+                await self._save(turn, run)
+            case TextWithdrawn(reason):
+                await self._turns.reset(turn, reason)
+            case ModelReplied(number, message, duration_ms):
+                await self._turns.model_step(turn, number, message.wire(), duration_ms)
+            case ToolStarted(step):
+                await self._turns.tool_started(turn, step)
+            case ToolFinished(step, result):
+                await self._turns.tool_step(turn, step, result.message.wire(), sources_json(result.sources))
+                self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
+
+    async def _save(self, turn: Turn, run: _Run) -> None:
+        """Keep the text now and then, so that a crash does not take all of it."""
+        now = time.monotonic()
+        if now - run.saved >= _SAVE_INTERVAL:
+            run.saved = now
+            await self._turns.save_text(turn, run.draft.text, run.draft.citations)
+
+    async def _finish(self, turn: Turn, run: _Run, status: Status, failure: Failure | None = None) -> None:
+        draft = run.draft
+        outcome = outcome_of(draft, status, failure)
+        ending = Ending(
+            status=status,
+            outcome=outcome,
+            content=draft.text,
+            citations=draft.citations,
+            citations_dropped=draft.citations_dropped,
+            usage=draft.usage,
+            model=draft.model,
+            error=failure,
+            kb_revision=run.toolbox.kb_revision,
+        )
+        await until_stored(lambda: self._turns.finish(turn, ending))
+        seconds = time.monotonic() - draft.started
+        self._metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped)
+        _LOG.info(
+            "turn ended",
+            extra={
+                "turn_id": turn.id,
+                "status": status.value,
+                "outcome": outcome.value,
+                "code": failure.code if failure else None,
+                "seconds": round(seconds, 3),
+                "llm_calls": draft.llm_calls,
+                "tool_calls": draft.tool_calls,
+            },
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_runner(runner: TurnRunner, grace: float, *, resume: bool) -> AsyncIterator[None]:
+    """See to what a crash left open, run turns until the block is left, then drain for `grace` seconds."""
+    await runner.recover(resume=resume)
+    try:
+        yield
+    finally:
+        await runner.drain(grace)

@@ -1,0 +1,47 @@
+"""Places for turns: bounded for the process and for each caller, held until a turn ends."""
+
+import pytest
+
+from service.agent.admission import Admission, Capacity
+from service.errors import Overloaded
+
+
+def begin(admission: Admission, turn: str, caller: str = "ada") -> None:
+    with admission.place(caller):
+        admission.begin(turn, caller)
+
+
+def test_a_caller_has_so_many_turns_and_others_have_theirs() -> None:
+    admission = Admission(Capacity(running=2, queued=8, per_caller=3))
+    for number in range(3):
+        begin(admission, f"a{number}")
+    with pytest.raises(Overloaded, match="3 of your questions") as refused:
+        begin(admission, "a3")
+    assert refused.value.retry_after == 5
+    begin(admission, "b0", "bob")
+    admission.end("a1")
+    begin(admission, "a4")
+
+
+def test_the_process_takes_what_runs_and_what_waits_whoever_asks() -> None:
+    admission = Admission(Capacity(running=1, queued=1, per_caller=9))
+    begin(admission, "a", "ada")
+    begin(admission, "b", "bob")
+    with pytest.raises(Overloaded, match="too many questions"):
+        begin(admission, "c", "cid")
+
+
+def test_a_place_counts_while_the_question_is_being_stored_and_is_given_back() -> None:
+    admission = Admission(Capacity(running=1, queued=0, per_caller=1))
+    with admission.place("ada"), pytest.raises(Overloaded):
+        begin(admission, "a")
+    begin(admission, "a")
+
+
+def test_a_turn_of_an_earlier_process_counts_for_the_process_only() -> None:
+    admission = Admission(Capacity(running=1, queued=1, per_caller=1))
+    admission.begin("old", "")
+    begin(admission, "a")
+    admission.end("old")
+    with pytest.raises(Overloaded, match="1 of your"):
+        begin(admission, "b")

@@ -1,0 +1,85 @@
+"""What makes the agent loop stop: calls, time, and searches that bring nothing new."""
+
+import pytest
+
+from service.agent.loop import Limits
+from service.agent.tools import Toolbox
+from service.chats.records import Outcome
+from service.errors import ModelError
+from tests.agent.test_loop import run
+from tests.fake_llm import FakeLLM, Request
+from tests.fake_wire import Script, call_script, text_script
+
+
+async def test_the_last_call_gets_no_tools_and_what_it_asks_for_is_not_run(
+    fake: FakeLLM, toolbox: Toolbox
+) -> None:
+    for n in range(3):
+        fake.call("search_kb", {"query": f"port {n}"})
+    limits = Limits(llm_calls=3, tool_calls=16, seconds=60, window=8192)
+    with pytest.raises(ModelError) as failed:
+        await run(fake, toolbox, limits)
+    assert failed.value.code == "empty_answer"
+    assert len(fake.requests) == 3
+    assert ["tools" in request.body for request in fake.requests] == [True, True, False]
+
+
+async def test_an_answer_at_the_limit_without_a_source_says_so(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.say("I ran out of calls.")
+    limits = Limits(llm_calls=8, tool_calls=1, seconds=60, window=8192)
+    _, draft = await run(fake, toolbox, limits)
+    assert (draft.outcome, draft.limited) == (Outcome.LIMIT, "used_up")
+
+
+async def test_time_that_runs_out_withdraws_the_tools(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.say("At once.")
+    await run(fake, toolbox, Limits(llm_calls=8, tool_calls=16, seconds=0, window=8192))
+    assert "tools" not in fake.requests[0].body
+
+
+@pytest.mark.parametrize(
+    ("queries", "text", "outcome"),
+    [
+        (["port", "ports", "service port", "port of the service"], "It is 8123 [1].", Outcome.GROUNDED),
+        (["zeppelin", "airship", "zeppelins"], "Nothing tells.", Outcome.NOT_IN_KB),
+    ],
+)
+async def test_three_searches_in_a_row_without_a_new_passage_withdraw_the_tools(
+    fake: FakeLLM, toolbox: Toolbox, queries: list[str], text: str, outcome: Outcome
+) -> None:
+    for query in queries:
+        fake.call("search_kb", {"query": query})
+    fake.say(text)
+    _, draft = await run(fake, toolbox)
+    assert (draft.limited, draft.outcome, draft.text) == ("no_progress", outcome, text)
+    assert ["tools" in request.body for request in fake.requests] == [True] * len(queries) + [False]
+
+
+async def test_a_new_passage_between_begins_the_count_anew(fake: FakeLLM, toolbox: Toolbox) -> None:
+    for query in ("port", "ports", "service port", "logs", "log", "days of logs"):
+        fake.call("search_kb", {"query": query})
+    fake.say("It is 8123 [1], kept for ninety days [2].")
+    _, draft = await run(fake, toolbox)
+    assert (draft.limited, draft.outcome, draft.tool_calls) == (None, Outcome.GROUNDED, 6)
+
+
+async def test_topics_and_bad_calls_are_no_searches_in_circles(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("search_kb", {"query": "port"})
+    for _ in range(3):
+        fake.call("search_kb", {"question": "port"})
+        fake.call("list_kb_topics", {})
+    fake.say("It is 8123 [1].")
+    _, draft = await run(fake, toolbox)
+    assert (draft.limited, draft.tool_calls) == ("used_up", 7)
+
+
+async def test_a_model_that_rephrases_for_ever_costs_four_searches(toolbox: Toolbox) -> None:
+    def rephrasing(request: Request) -> Script:
+        if request.body.get("tools"):
+            return call_script(("search_kb", {"query": f"port of service {len(request.messages)}"}))
+        return text_script("It is 8123 [1].")
+
+    with FakeLLM(rephrasing) as fake:
+        _, draft = await run(fake, toolbox)
+    assert (draft.llm_calls, draft.tool_calls, draft.outcome) == (5, 4, Outcome.GROUNDED)
