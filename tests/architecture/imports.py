@@ -19,6 +19,7 @@ LEVELS: Final = (
     ("agent",),
     ("web",),
     ("api", "server"),
+    ("providers",),
     ("app",),
     ("client",),
     ("terminal",),
@@ -38,7 +39,7 @@ FOREIGN: Final[Mapping[str, frozenset[str]]] = {  # libraries a part must not kn
     "chats": _NETWORK,
     "agent": _HTTP_SERVER,
 }
-_LOADS_LATE: Final = frozenset({"service/app.py", "service/cli.py"})  # optional or heavy parts
+_LOADS_LATE: Final = frozenset({"service/app.py", "service/cli.py", "service/providers.py"})  # optional or heavy parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def foreign_libraries(modules: Sequence[Module]) -> Iterator[str]:
 def settings_at_the_top(modules: Sequence[Module]) -> Iterator[str]:
     """Only the composition root and what stands on it, the command line, see the settings object."""
     for module in modules:
-        if RANKS.get(_part(module.name), 0) >= RANKS["app"]:
+        if RANKS.get(_part(module.name), 0) >= RANKS["providers"]:
             continue
         for found in imports(module):
             if found.target.startswith("service.settings"):

@@ -1,0 +1,58 @@
+"""Chats: make, list, read, rename, delete."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from service.api.deps import Caller, ChatId, NumberKey, PageLimit, ServicesDep, cursor_of, scope_of
+from service.api.problems import documented
+from service.api.schemas import ChatChange, ChatDetail, ChatOut, ChatPage, NewChat
+from service.chats.store import NEWEST
+
+router = APIRouter(prefix="/api/chats", tags=["chats"])
+
+Words = Annotated[str, Query(max_length=200, description="Words to look for in titles and messages.")]
+
+
+@router.post("", status_code=201, responses=documented(400, 413, 422, 503))
+async def create_chat(
+    services: ServicesDep, caller: Caller, response: Response, body: NewChat | None = None
+) -> ChatOut:
+    """Make a chat. Without a title it takes one from its first question."""
+    wanted = body or NewChat()
+    chat = await services.store.create(caller, wanted.title, wanted.metadata)
+    response.headers["Location"] = f"/api/chats/{chat.id}"
+    return ChatOut.model_validate(chat)
+
+
+@router.get("", responses=documented(422, 503))
+async def list_chats(
+    services: ServicesDep, caller: Caller, key: NumberKey, limit: PageLimit = 50, q: Words = ""
+) -> ChatPage:
+    """List chats, newest first; with `q` those whose title or messages hold all of its words."""
+    page = await services.store.page(caller, limit, NEWEST if key is None else key, q)
+    return ChatPage(items=[ChatOut.model_validate(c) for c in page.items], next_cursor=cursor_of(page.next_key))
+
+
+@router.get("/{chat_id}", responses=documented(404, 422, 503))
+async def get_chat(services: ServicesDep, caller: Caller, chat_id: ChatId) -> ChatDetail:
+    """Read a chat. Its messages have a list of their own; read them after this, then open the stream."""
+    last_event_id = await services.log.last_id(scope_of(caller, chat_id))
+    chat = await services.store.get(caller, chat_id)
+    fields = ChatOut.model_validate(chat).model_dump()
+    return ChatDetail(**fields, last_event_id=str(last_event_id))
+
+
+@router.patch("/{chat_id}", responses=documented(400, 404, 413, 422, 503))
+async def update_chat(services: ServicesDep, caller: Caller, chat_id: ChatId, body: ChatChange) -> ChatOut:
+    """Change a chat's title or metadata."""
+    chat = await services.store.update(caller, chat_id, body.title, body.metadata)
+    return ChatOut.model_validate(chat)
+
+
+@router.delete("/{chat_id}", status_code=204, responses=documented(404, 422, 503))
+async def delete_chat(services: ServicesDep, caller: Caller, chat_id: ChatId) -> None:
+    """Delete a chat with everything in it; a running answer ends, subscribers are told."""
+    running = await services.store.delete(caller, chat_id)
+    if running is not None:
+        await services.runner.cancel(running)

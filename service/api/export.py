@@ -1,0 +1,88 @@
+"""A whole chat as one file: JSON for programs, Markdown for people."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from service.api.deps import Caller, ChatId, Services, ServicesDep
+from service.api.problems import documented
+from service.api.schemas import ChatExport, ChatOut, MessageOut
+from service.chats.records import Chat, Message, public
+
+router = APIRouter(tags=["chats"])
+
+_PAGE: Final = 200
+
+
+class ExportFormat(StrEnum):
+    """What an export is written in."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+_EXPORT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "model": ChatExport,
+        "description": "The chat, as a file to keep.",
+        "content": {"text/markdown": {"schema": {"type": "string"}, "example": "# Resuming a stream\n"}},
+    }
+}
+
+
+@router.get("/api/chats/{chat_id}/export", response_class=Response, responses=_EXPORT | documented(404, 422, 503))
+async def export_chat(
+    services: ServicesDep,
+    caller: Caller,
+    chat_id: ChatId,
+    form: Annotated[ExportFormat, Query(alias="format", description="json or markdown.")] = ExportFormat.JSON,
+) -> Response:
+    """Give the whole chat with its citations, as JSON or as Markdown."""
+    chat = await services.store.get(caller, chat_id)
+    messages = await _all_messages(services, caller, chat_id)
+    if form is ExportFormat.MARKDOWN:
+        return _file(markdown(chat, messages), "text/markdown; charset=utf-8", f"{chat.id}.md")
+    items = [MessageOut.model_validate(public(message)) for message in messages]
+    export = ChatExport(chat=ChatOut.model_validate(chat), messages=items)
+    return _file(export.model_dump_json(indent=2), "application/json", f"{chat.id}.json")
+
+
+def markdown(chat: Chat, messages: list[Message]) -> str:
+    """Write a chat for people: questions as headings, answers as they are, sources under each."""
+    parts = [f"# {chat.title or 'Chat'}", f"Exported from kb-agent; begun {chat.created_at}."]
+    for message in messages:
+        if message.role == "user":
+            parts.append("\n".join(f"> {line}".rstrip() for line in message.content.splitlines()))
+            continue
+        parts.append(
+            message.content or f"*No answer: {message.error.detail if message.error else message.status}*"
+        )
+        if message.citations:
+            parts.append("\n".join(_source(message, number) for number in range(len(message.citations))))
+    return "\n\n".join(parts) + "\n"
+
+
+def _source(message: Message, number: int) -> str:
+    citation = message.citations[number]
+    lines = f"{citation.start_line}-{citation.end_line}"
+    quote = " ".join(citation.quote.split())
+    return f"- {citation.marker} {citation.document}, lines {lines}, revision {citation.revision[:12]}: “{quote}”"
+
+
+async def _all_messages(services: Services, caller: str, chat_id: str) -> list[Message]:
+    found: list[Message] = []
+    key: int | None = None
+    while True:
+        page = await services.store.messages(caller, chat_id, _PAGE, key)
+        found.extend(page.items)
+        key = page.next_key
+        if key is None:
+            return found
+
+
+def _file(content: str, media_type: str, name: str) -> Response:
+    return Response(
+        content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )

@@ -1,0 +1,214 @@
+"""The knowledge base: search, topics, documents, reading, status, a scan now."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.api.deps import NameKey, PageLimit, ServicesDep, cursor_of
+from service.api.problems import documented
+
+router = APIRouter(prefix="/api/kb", tags=["knowledge base"])
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class HitOut(_Out):
+    """A passage that matched."""
+
+    document: str = Field(description="The document's name.", examples=["streaming/resume.md"])
+    title: str = Field(description="The document's title.", examples=["Resuming a stream"])
+    topic: str = Field(description="Its topic.", examples=["streaming"])
+    heading: str = Field(description="Path of headings above the passage.", examples=["After a disconnect"])
+    start_line: int = Field(description="First line, from 1.", examples=[10])
+    end_line: int = Field(description="Last line, included.", examples=[18])
+    excerpt: str = Field(description="The part that matched best, verbatim.", examples=["Send Last-Event-ID."])
+    highlights: list[tuple[int, int]] = Field(
+        description="Start and end of each matching word in the excerpt, in characters.", examples=[[[5, 18]]]
+    )
+    score: float = Field(description="Higher is better; comparable within one result only.", examples=[7.31])
+    revision: str = Field(description="SHA-256 of the document's bytes.", examples=["9f86d081884c7d65"])
+
+
+class SearchOut(_Out):
+    """What a search found."""
+
+    query: str = Field(description="As it was asked.", examples=["resume stream"])
+    hits: list[HitOut] = Field(description="Best first, the best passage of each document.")
+    step: Literal["identifier", "terms", "near", "none"] = Field(
+        description="What matched: an exact identifier or name, the terms, similar terms, or none.",
+        examples=["terms"],
+    )
+    near_terms: list[str] = Field(description="When nothing matched: terms that exist.", examples=[[]])
+    revision: int = Field(description="Revision of the index.", examples=[3])
+    took_ms: float = Field(description="Milliseconds.", examples=[1.8])
+
+
+class TopicOut(_Out):
+    """A topic."""
+
+    name: str = Field(description="Its name.", examples=["streaming"])
+    title: str = Field(description="For people.", examples=["Streaming"])
+    description: str = Field(description="What it is about.", examples=["Events, resume, proxies."])
+    documents: int = Field(description="How many documents it has.", examples=[4])
+
+
+class TopicList(BaseModel):
+    """All topics."""
+
+    items: list[TopicOut] = Field(description="By name.")
+
+
+class DocumentOut(_Out):
+    """A document of the index."""
+
+    name: str = Field(description="Its name, the path in the folder.", examples=["streaming/resume.md"])
+    title: str = Field(description="Its title.", examples=["Resuming a stream"])
+    topic: str = Field(description="Its topic.", examples=["streaming"])
+    description: str = Field(description="What it is about.", examples=["How clients resume."])
+    tags: list[str] = Field(description="Its tags.", examples=[["sse"]])
+    lines: int = Field(description="How many lines it has.", examples=[80])
+    bytes: int = Field(description="Its size.", examples=[3100])
+    revision: str = Field(description="SHA-256 of its bytes.", examples=["9f86d081884c7d65"])
+    indexed_at: str = Field(
+        description="When this revision became searchable.", examples=["2026-11-22T09:30:00.000Z"]
+    )
+
+
+class DocumentPage(BaseModel):
+    """Documents by name."""
+
+    items: list[DocumentOut] = Field(description="The documents.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last.", examples=[None])
+
+
+class DocumentTextOut(_Out):
+    """Lines of a document, from the indexed text."""
+
+    name: str = Field(description="Its name.", examples=["streaming/resume.md"])
+    title: str = Field(description="Its title.", examples=["Resuming a stream"])
+    topic: str = Field(description="Its topic.", examples=["streaming"])
+    start_line: int = Field(description="First line given.", examples=[1])
+    end_line: int = Field(description="Last line given.", examples=[80])
+    text: str = Field(description="The lines, verbatim.", examples=["# Resuming a stream"])
+    next_line: int | None = Field(description="Where to read on; null at the end.", examples=[None])
+    lines: int = Field(description="How many lines it has.", examples=[80])
+    revision: str = Field(description="SHA-256 of its bytes.", examples=["9f86d081884c7d65"])
+
+
+class SkippedOut(_Out):
+    """A file that is not indexed."""
+
+    name: str = Field(description="Its name, escaped where it is not text.", examples=["notes/photo.md"])
+    reason: str = Field(description="Stable name of the reason.", examples=["not_text"])
+    detail: str = Field(description="What to do about it.", examples=["not UTF-8; save it as UTF-8"])
+
+
+class StatusOut(_Out):
+    """Where the index stands."""
+
+    state: str = Field(
+        description="starting, ready, missing, unreadable, rebuilding or failed.", examples=["ready"]
+    )
+    folder: str = Field(description="The folder, as KNOWLEDGE_DIR names it.", examples=["knowledge"])
+    files_on_disk: int = Field(description="Files seen by the last scan.", examples=[28])
+    indexed: int = Field(description="Documents that are searchable.", examples=[28])
+    skipped: list[SkippedOut] = Field(description="Files that are not, with the reason for each.")
+    ignored: int = Field(description="Files with an ending that is not indexed.", examples=[0])
+    pending: int = Field(description="Changes that are seen but not searchable yet.", examples=[0])
+    lag: float = Field(description="Seconds since the oldest of them was seen.", examples=[0.0])
+    revision: int = Field(description="Revision of the index; grows with every change.", examples=[3])
+    last_scan: str | None = Field(
+        description="When the folder was last compared.", examples=["2026-11-22T09:30:00.000Z"]
+    )
+    last_change: str | None = Field(
+        description="When the index last changed.", examples=["2026-11-22T09:30:00.000Z"]
+    )
+    scan_seconds: float = Field(description="How long the last scan took.", examples=[0.02])
+    failures: int = Field(description="Passes that failed since the start.", examples=[0])
+    last_error: str | None = Field(
+        description="Why the last pass failed; null once one succeeds.", examples=[None]
+    )
+    watcher_mode: str = Field(description="events, poll, scan or off.", examples=["events"])
+    heartbeat_age: float | None = Field(description="Seconds since the watcher last looked.", examples=[1.2])
+    progress: tuple[int, int] | None = Field(description="Files done and to do, while it works.", examples=[None])
+
+
+class ReindexOut(BaseModel):
+    """What a scan changed."""
+
+    added: int = Field(description="New documents.", examples=[0])
+    changed: int = Field(description="Documents with new content.", examples=[1])
+    removed: int = Field(description="Documents that are gone.", examples=[0])
+    revision: int = Field(description="Revision of the index now.", examples=[4])
+
+
+def _words(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+Query_ = Annotated[
+    str,
+    Query(min_length=1, max_length=2000, description="What to look for.", examples=["resume stream"]),
+    AfterValidator(_words),
+]
+Topic = Annotated[str | None, Query(max_length=200, description="Only this topic.", examples=[None])]
+Name = Annotated[str, Path(max_length=4096, description="The document's name.", examples=["streaming/resume.md"])]
+Line = Annotated[int, Query(ge=1, le=10_000_000, description="First line, from 1.")]
+EndLine = Annotated[
+    int | None, Query(ge=1, le=10_000_000, description="Last line, included; the end when left out.")
+]
+Hits = Annotated[int, Query(ge=1, le=50, description="Most passages.")]
+
+
+@router.get("/search", responses=documented(422, 503))
+async def search(services: ServicesDep, q: Query_, topic: Topic = None, limit: Hits = 10) -> SearchOut:
+    """Search the knowledge base: any text is a query, none is syntax."""
+    return SearchOut.model_validate(await services.kb.search(q, topic=topic or None, limit=limit))
+
+
+@router.get("/topics", responses=documented(503))
+async def topics(services: ServicesDep) -> TopicList:
+    """List the topics."""
+    return TopicList(items=[TopicOut.model_validate(topic) for topic in await services.kb.topics()])
+
+
+@router.get("/documents", responses=documented(422, 503))
+async def documents(
+    services: ServicesDep, key: NameKey, topic: Topic = None, limit: PageLimit = 100
+) -> DocumentPage:
+    """List documents by name."""
+    found = await services.kb.documents(topic=topic, after=key, limit=limit + 1)
+    more = len(found) > limit
+    items = [DocumentOut.model_validate(document) for document in found[:limit]]
+    return DocumentPage(items=items, next_cursor=cursor_of(items[-1].name) if more else None)
+
+
+@router.get("/documents/{name:path}", responses=documented(404, 422, 503))
+async def read_document(
+    services: ServicesDep, name: Name, start_line: Line = 1, end_line: EndLine = None
+) -> DocumentTextOut:
+    """Read a document, or some of its lines, from the indexed text."""
+    return DocumentTextOut.model_validate(await services.kb.read(name, start_line, end_line))
+
+
+@router.get("/status", responses=documented(503))
+async def status(services: ServicesDep) -> StatusOut:
+    """Tell where the index stands, and why each file that is not in it is not."""
+    return StatusOut.model_validate(await services.watcher.status())
+
+
+@router.post("/reindex", responses=documented(503))
+async def reindex(services: ServicesDep) -> ReindexOut:
+    """Compare the folder with the index now, content included."""
+    changes = await services.index.reconcile(full=True)
+    return ReindexOut(
+        added=len(changes.added),
+        changed=len(changes.changed),
+        removed=len(changes.removed),
+        revision=changes.revision,
+    )

@@ -1,0 +1,143 @@
+"""Plain ASGI middleware, one concern each: request id, metrics, host and origin, body size."""
+
+import re
+import secrets
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import problem
+from service.telemetry import REQUEST_ID, Metrics
+
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
+_DRAINED: Final = 1_048_576
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class RequestId:
+    """Takes the client's `X-Request-ID` or makes one; it is in the log, in problems and in the response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        REQUEST_ID.set(request_id)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+class HttpMetrics:
+    """Counts requests by route template and times them until the response begins."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def send_and_count(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "unmatched")
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self._metrics.http_requests.labels(method, route, str(message["status"])).inc()
+                self._metrics.http_seconds.labels(route).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, send_and_count)
+
+
+class HostGuard:
+    """Answers only to known host names, and refuses unsafe requests that another site's page makes.
+
+    Probes and scrapers come by address: what they ask for holds nothing of anyone's and is open to any name.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        response = None
+        if scope["path"] not in _OPEN and not self._known(headers.get("host", "")):
+            detail = "The service does not answer to this host name; add it to ALLOWED_HOSTS."
+            response = problem(Request(scope), 400, "unknown_host", detail)
+        elif scope["method"] not in _SAFE and not self._same_site(headers):
+            detail = "The request comes from a page of another site."
+            response = problem(Request(scope), 403, "foreign_origin", detail)
+        await (response or self._app)(scope, receive, send)
+
+    def _known(self, host: str) -> bool:
+        name = host.lower().rpartition(":")[0] if re.search(r":\d+$", host) else host.lower()
+        return "*" in self._hosts or name in self._hosts
+
+    def _same_site(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+class BodyLimit:
+    """Refuses a body that is larger than `limit` bytes, before anything parses it.
+
+    A little more than the limit is read and dropped, so that a client that is still sending hears the answer
+    instead of a broken connection.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in _SAFE:
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        size, more = 0, True
+        while more and size <= self._limit + _DRAINED:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            piece: bytes = message.get("body", b"")
+            size += len(piece)
+            body += piece if size <= self._limit else b""
+            more = message.get("more_body", False)
+        if size > self._limit:
+            detail = f"The body is larger than {self._limit} bytes."
+            response = problem(Request(scope), 413, "body_too_large", detail, headers={"Connection": "close"})
+            await response(scope, receive, send)
+            return
+        await self._app(scope, _replayed(bytes(body), receive), send)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay

@@ -1,0 +1,165 @@
+"""Errors as RFC 9457 problem documents: one table from our errors to HTTP, and the framework's own beside it.
+
+A problem never shows a stack, a secret or what was sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from service.errors import (
+    Conflict,
+    InvalidInput,
+    KbAgentError,
+    NotFound,
+    Overloaded,
+    ReadDeadlineExceeded,
+    StorageError,
+)
+from service.telemetry import REQUEST_ID
+
+MEDIA_TYPE: Final = "application/problem+json"
+_CODES: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(description="Path to the field.", examples=["body.content"])
+    detail: str = Field(description="What it takes.", examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = Field(description="URI of the kind of problem.", examples=["urn:kb-agent:problem:chat_not_found"])
+    title: str = Field(description="The status in words.", examples=["Not Found"])
+    status: int = Field(description="HTTP status.", examples=[404])
+    detail: str = Field(description="What happened and what to do.", examples=["There is no such chat."])
+    instance: str = Field(description="Path of the request.", examples=["/api/chats/chat_00"])
+    code: str = Field(description="Stable name of the problem.", examples=["chat_not_found"])
+    request_id: str = Field(description="Id to look for in the log.", examples=["0b1c2d3e4f5a6b7c"])
+    errors: list[FieldProblem] | None = Field(None, description="The fields at fault, with invalid_input.")
+    message_id: str | None = Field(
+        None, description="With turn_in_progress: the message to follow.", examples=["msg_00"]
+    )
+    did_you_mean: list[str] | None = Field(None, description="Names that exist.", examples=[["streaming/sse.md"]])
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> JSONResponse:
+    """Build a problem document's response."""
+    body = {
+        "type": f"urn:kb-agent:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "request_id": REQUEST_ID.get(),
+        **(extra or {}),
+    }
+    return JSONResponse(body, status, {"X-Request-ID": REQUEST_ID.get(), **(headers or {})}, MEDIA_TYPE)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe problem responses for an operation's OpenAPI entry."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "model": Problem,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem document, and say so in its OpenAPI document."""
+    described = app.openapi
+    app.openapi = lambda: _described(described())  # type: ignore[method-assign]
+    app.add_exception_handler(KbAgentError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _framework)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _described(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave problem responses their own media type only; add those that any operation may give."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status in (400, 500):
+                operation["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase})
+            for status, response in operation["responses"].items():
+                if status[0] in "45" and (MEDIA_TYPE in response.get("content", {}) or "content" not in response):
+                    schema = {"$ref": "#/components/schemas/Problem"}
+                    response["content"] = {MEDIA_TYPE: {"schema": schema}}
+    return document
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    answer: Response
+    match error:
+        case NotFound(kind=kind, suggestions=names):
+            extra = {"did_you_mean": list(names)} if names else None
+            answer = problem(request, 404, f"{kind}_not_found", f"There is no such {kind}.", extra=extra)
+        case InvalidInput(field=field, detail=detail):
+            faults = {"errors": [{"field": field, "detail": detail}]} if field else None
+            answer = problem(request, 422, error.code, detail, extra=faults)
+        case Conflict(message_id=message_id):
+            extra_id = {"message_id": message_id} if message_id else None
+            answer = problem(request, 409, error.code, error.detail, extra=extra_id)
+        case Overloaded(retry_after=seconds):
+            answer = problem(request, 429, "overloaded", error.detail, headers={"Retry-After": str(seconds)})
+        case ReadDeadlineExceeded():
+            answer = problem(request, 503, "deadline_exceeded", "The query took too long; ask for less at once.")
+        case StorageError():
+            detail = "The database failed; nothing was changed unless a later read shows it. Try again shortly."
+            answer = problem(request, 503, "storage_error", detail, headers={"Retry-After": "5"})
+        case _:
+            answer = await _unexpected(request, error)
+    return answer
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    faults: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
+    errors = [{"field": ".".join(map(str, fault["loc"])), "detail": fault["msg"]} for fault in faults]
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return problem(request, 422, "malformed_body", "The body is not valid JSON.", extra={"errors": errors})
+    detail = "The request does not have the form that this operation takes; see errors."
+    return problem(request, 422, "invalid_input", detail, extra={"errors": errors})
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    detail = {
+        400: "The body cannot be read: it is not UTF-8, nested too deeply, or not of the announced type.",
+        404: "There is nothing at this address; /openapi.json lists what there is.",
+        405: "This address does not take that method.",
+    }.get(status, HTTPStatus(status).phrase)
+    return problem(request, status, _CODES.get(status, "http_error"), detail, headers=headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    del error  # the server logs it with its traceback
+    return problem(request, 500, "internal_error", "The service failed; the log tells why under this request_id.")

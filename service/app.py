@@ -1,0 +1,207 @@
+"""The whole system on one page: resources opened in order, published as typed state, routers mounted."""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+
+from service import __version__
+from service.agent.admission import Capacity
+from service.agent.loop import Limits
+from service.agent.runner import TurnRunner, open_runner
+from service.agent.tools import Toolbox
+from service.api import chats, events, export, health, kb, messages, pages, problems
+from service.api.deps import Services
+from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId
+from service.background import every, supervised
+from service.chats.events import EventLog, EventType
+from service.chats.questions import QuestionStore
+from service.chats.store import ChatStore
+from service.chats.turns import TurnStore
+from service.database import Transaction, open_database
+from service.errors import SettingsError
+from service.kb.folder import Folder
+from service.kb.index import Changes, Listeners, Reconciler
+from service.kb.search import KnowledgeBase
+from service.kb.watcher import Intervals, Watcher
+from service.providers import open_model
+from service.server import Server, is_loopback, listen, make_server
+from service.settings import Settings
+from service.telemetry import Metrics
+
+_LOG: Final = logging.getLogger(__name__)
+_LAG_INTERVAL: Final = 0.5
+_HOUR: Final = 3600.0
+_TICKET_AGE: Final = timedelta(hours=25)  # idempotency keys are promised for 24
+_NAMES_TOLD: Final = 100  # names in one kb.updated event
+
+
+def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
+    """Build the application. It answers once `app.state.services` is set."""
+    app = FastAPI(
+        title="kb-agent",
+        summary="Answers questions about a folder of text files, with verified citations.",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
+    for part in (chats, messages, export, events, kb, health):
+        app.include_router(part.router)
+    pages.install(app)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(HostGuard, hosts=settings.hosts | {settings.host.lower()})
+    app.add_middleware(HttpMetrics, metrics=metrics)
+    app.add_middleware(RequestId)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, on_ready: Callable[[str], None]) -> AsyncIterator[Server]:
+    """Open everything and serve it over HTTP until the block is left; `on_ready` hears the address.
+
+    Raises StorageError when the data directory cannot be used, SettingsError when the address cannot be taken.
+    """
+    metrics = Metrics(__version__, sqlite3.sqlite_version)
+    app = create_app(settings, metrics)
+    async with open_services(settings, metrics) as services:
+        app.state.services = services
+        listening = listen(settings.host, settings.port)
+        server = make_server(app, settings.host, on_ready=on_ready, on_stop=partial(_announce_stop, services))
+        task = asyncio.create_task(server.serve([listening]), name="http-server")
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+            await task
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to serve anyone without keys beyond this machine. Raises SettingsError."""
+    if not settings.allow_anonymous and not is_loopback(settings.host):
+        raise SettingsError(
+            [f"HOST: got {settings.host!r}; takes a loopback address, unless ALLOW_ANONYMOUS=true is set"]
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+    """Open everything in order; close it in reverse, even when one close fails.
+
+    Raises StorageError when the data directory cannot be used.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        db = await stack.enter_async_context(
+            open_database(settings.data_dir, observe=partial(_observe_commit, metrics))
+        )
+        log = EventLog(db)
+        base = KnowledgeBase(db, search_timeout=settings.search_timeout, observe=metrics.searched)
+        index = await stack.enter_async_context(
+            Reconciler(
+                db,
+                _folder(settings),
+                settle=settings.kb_settle_ms / 1000,
+                listeners=_listeners(log),
+                observe_scan=metrics.scanned,
+            )
+        )
+        intervals = Intervals(settings.kb_scan_interval, settings.kb_poll_interval, settings.kb_hash_interval)
+        watcher = Watcher(index, settings.kb_watch, intervals)
+        model, probe = await stack.enter_async_context(open_model(settings, metrics))
+        note = partial(_folder_note, index)
+        runner = TurnRunner(
+            TurnStore(db, log),
+            model,
+            lambda: Toolbox(base, result_chars=settings.tool_result_chars, folder_note=note),
+            _limits(settings),
+            metrics,
+            Capacity(settings.max_running_turns, settings.max_queued_turns, settings.max_turns_per_caller),
+        )
+        await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
+        questions = QuestionStore(db, log)
+        prune = partial(_prune, log, questions, timedelta(days=settings.event_retention_days))
+        lag = partial(_sample_lag, metrics)
+        for name, work in (("watcher", watcher.run), ("loop-lag", lag), ("prune", partial(every, _HOUR, prune))):
+            await stack.enter_async_context(supervised(name, work, metrics))
+        yield Services(
+            db=db,
+            log=log,
+            store=ChatStore(db, log),
+            questions=questions,
+            runner=runner,
+            kb=base,
+            index=index,
+            watcher=watcher,
+            probe=probe,
+            metrics=metrics,
+            stopping=asyncio.Event(),
+            max_message_chars=settings.max_message_chars,
+            max_streams=settings.max_streams,
+            heartbeat=settings.sse_heartbeat,
+        )
+
+
+def _limits(settings: Settings) -> Limits:
+    calls, tool_calls = settings.llm_max_calls, settings.llm_max_tool_calls
+    return Limits(calls, tool_calls, settings.turn_timeout, settings.llm_context_tokens)
+
+
+def _folder(settings: Settings) -> Folder:
+    return Folder(settings.knowledge_dir, settings.extensions, settings.kb_max_file_bytes)
+
+
+def _listeners(log: EventLog) -> Listeners:
+    def record(tx: Transaction, changes: Changes) -> None:
+        names = {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
+        data = {key: list(value[:_NAMES_TOLD]) for key, value in names.items()}
+        log.append(tx, EventType.KB_UPDATED, {"revision": changes.revision, "documents": changes.count, **data})
+
+    return Listeners(record=record)
+
+
+def _announce_stop(services: Services) -> None:
+    """Turn readiness off, end streams and release waiting requests. Running turns go on."""
+    services.stopping.set()
+    services.log.close()
+    services.runner.release()
+
+
+def _observe_commit(metrics: Metrics, seconds: float, writes: int) -> None:
+    metrics.commit_seconds.observe(seconds)
+    metrics.commit_writes.observe(writes)
+
+
+async def _folder_note(index: Reconciler) -> str:
+    """What the model has to know when the knowledge base gave nothing."""
+    status = await index.status()
+    if status.state in {"missing", "unreadable"}:
+        return f"The knowledge folder is {status.state}, so nothing can be found. Tell that plainly."
+    if status.state == "starting" or status.progress is not None:
+        return "The knowledge base is still being indexed; what was not found may come. Tell that plainly."
+    return ""
+
+
+async def _prune(log: EventLog, questions: QuestionStore, age: timedelta) -> None:
+    events = await log.prune(_before(age))
+    tickets = await questions.prune_tickets(_before(_TICKET_AGE))
+    if events or tickets:
+        _LOG.info("old records pruned", extra={"events": events, "idempotency_keys": tickets})
+
+
+def _before(age: timedelta) -> str:
+    return (datetime.now(UTC) - age).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def _sample_lag(metrics: Metrics) -> None:
+    while True:
+        due = time.monotonic() + _LAG_INTERVAL
+        await asyncio.sleep(_LAG_INTERVAL)
+        metrics.loop_lag_seconds.set(max(0.0, time.monotonic() - due))

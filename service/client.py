@@ -1,0 +1,114 @@
+"""The command line's way to the service: the server that runs, or one of its own for as long as it needs it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+
+from service.app import serving
+from service.errors import ServerUnreachable
+from service.settings import Settings
+
+_TIMEOUT: Final = httpx2.Timeout(30, read=300)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event of a stream."""
+
+    type: str
+    data: dict[str, Any]
+
+
+class Client:
+    """Calls the HTTP API. Each call raises ServerUnreachable with the problem's detail when it is refused."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    async def create_chat(self) -> str:
+        """Make a chat; give its id."""
+        return str((await self._json("POST", "/api/chats", json={}))["id"])
+
+    async def ask(self, chat_id: str, question: str) -> AsyncIterator[Received]:
+        """Post a question; yield the events of its turn until the last one."""
+        path, headers = f"/api/chats/{chat_id}/messages", {"Accept": "text/event-stream"}
+        async with self._http.stream("POST", path, json={"content": question}, headers=headers) as response:
+            if response.status_code != httpx2.codes.OK:
+                await response.aread()
+                raise ServerUnreachable(_detail(response))
+            kind = ""
+            async for line in response.aiter_lines():
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield Received(kind, json.loads(line.removeprefix("data: ")))
+
+    async def search(self, query: str, topic: str | None, limit: int) -> dict[str, Any]:
+        """Search the knowledge base."""
+        parameters: dict[str, str | int] = {"q": query, "limit": limit}
+        if topic:
+            parameters["topic"] = topic
+        return await self._json("GET", "/api/kb/search", params=parameters)
+
+    async def status(self) -> dict[str, Any]:
+        """Tell where the index stands."""
+        return await self._json("GET", "/api/kb/status")
+
+    async def reindex(self) -> dict[str, Any]:
+        """Compare the folder with the index now."""
+        return await self._json("POST", "/api/kb/reindex")
+
+    async def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            response = await self._http.request(method, path, **arguments)
+        except httpx2.HTTPError as error:
+            raise ServerUnreachable(f"the server at {self._http.base_url} does not answer: {error}") from error
+        if response.is_error:
+            raise ServerUnreachable(_detail(response))
+        body: dict[str, Any] = response.json()
+        return body
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings, server: str | None, *, indexed: bool = True) -> AsyncIterator[Client]:
+    """Give a client of `server`, else of the server at HOST and PORT, else of one that lives as long as the block.
+
+    With `indexed` an own server has brought its index up to date first.
+
+    Raises ServerUnreachable when `server` does not answer, StorageError when an own server cannot open its data.
+    """
+    address = server or f"http://{settings.host}:{settings.port}"
+    if await _answers(address):
+        async with httpx2.AsyncClient(base_url=address, timeout=_TIMEOUT) as http:
+            yield Client(http)
+        return
+    if server is not None:
+        raise ServerUnreachable(f"no kb-agent answers at {server}; is it running?")
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+    async with serving(own, ready.set_result), httpx2.AsyncClient(base_url=await ready, timeout=_TIMEOUT) as http:
+        client = Client(http)
+        if indexed:
+            await client.reindex()
+        yield client
+
+
+async def _answers(address: str) -> bool:
+    try:
+        async with httpx2.AsyncClient(base_url=address, timeout=2) as http:
+            response = await http.get("/livez")
+    except httpx2.HTTPError:
+        return False
+    return response.status_code == httpx2.codes.OK and response.headers.get("x-request-id") is not None
+
+
+def _detail(response: httpx2.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {response.status_code}"

@@ -1,0 +1,126 @@
+"""What the command line shows: answers as they stream, passages, the index. Plain when not a terminal."""
+
+import asyncio
+import json
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from service.client import Client, Received, connected
+from service.settings import Settings
+
+_OUTCOMES: Final = {
+    "grounded": "every statement is cited",
+    "partial": "not every statement is cited",
+    "not_in_kb": "the knowledge base does not tell",
+    "conversational": "no search was needed",
+    "stopped": "stopped",
+    "limit": "a limit was reached",
+    "error": "failed",
+}
+_POLL: Final = 0.2
+
+
+async def ask(settings: Settings, server: str | None, question: str, chat: str | None, *, as_json: bool) -> int:
+    """Print the answer to a question as it comes; 0 when there is one. Steps and sources go to standard error."""
+    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    async with connected(settings, server) as client:
+        chat_id = chat or await client.create_chat()
+        message: dict[str, Any] = {}
+        async for event in client.ask(chat_id, question):
+            message = event.data.get("message", message)
+            if not as_json:
+                _show(event, out, err)
+    if as_json:
+        out.out(json.dumps(message, ensure_ascii=False, indent=2))
+    else:
+        _show_end(message, chat_id, out, err)
+    return 0 if message.get("status") == "completed" else 1
+
+
+async def search(
+    settings: Settings, server: str | None, query: str, topic: str | None, limit: int, *, as_json: bool
+) -> int:
+    """Print the passages that match; 0 when there are any."""
+    out = Console(highlight=False, soft_wrap=True)
+    async with connected(settings, server) as client:
+        found = await client.search(query, topic, limit)
+    if as_json:
+        out.out(json.dumps(found, ensure_ascii=False, indent=2))
+        return 0 if found["hits"] else 1
+    for hit in found["hits"]:
+        place = f"{hit['document']}:{hit['start_line']}-{hit['end_line']}"
+        out.print(Text.assemble((place, "bold cyan"), f"  {hit['heading'] or hit['title']}"))
+        out.print(_highlighted(hit["excerpt"], hit["highlights"]))
+        out.print()
+    if not found["hits"]:
+        near = ", ".join(found["near_terms"])
+        out.print(f"Nothing matches.{f' Terms that exist: {near}' if near else ''}")
+    return 0 if found["hits"] else 1
+
+
+async def index(settings: Settings, server: str | None, *, as_json: bool) -> int:
+    """Bring the index up to date, with progress; print a summary and every skipped file with its reason."""
+    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
+    async with connected(settings, server, indexed=False) as client:
+        scan = asyncio.create_task(client.reindex())
+        await _watch(client, scan, err)
+        changes, status = await scan, await client.status()
+    if as_json:
+        out.out(json.dumps({"changes": changes, "status": status}, ensure_ascii=False, indent=2))
+        return 0
+    counts = f"{changes['added']} added, {changes['changed']} changed, {changes['removed']} removed"
+    out.print(
+        f"{status['indexed']} documents indexed from {status['folder']} ({counts}), revision {status['revision']}"
+    )
+    for skipped in status["skipped"]:
+        out.print(
+            Text.assemble(("skipped ", "yellow"), f"{skipped['name']}: {skipped['reason']}, {skipped['detail']}")
+        )
+    return 0
+
+
+def _show(event: Received, out: Console, err: Console) -> None:
+    match event.type:
+        case "answer.delta":
+            out.out(event.data["text"], end="")
+        case "answer.reset":
+            out.out("\n")
+        case "step.completed":
+            step = event.data["step"]
+            given = ", ".join(str(value) for value in step["arguments"].values())
+            result = step["error"] or f"{step['hits']} found"
+            err.print(Text(f"  {step['name']}({given}): {result}, {step['duration_ms']:.0f} ms", style="dim"))
+
+
+def _show_end(message: dict[str, Any], chat_id: str, out: Console, err: Console) -> None:
+    out.out("")
+    if message.get("error"):
+        err.print(Text(f"{message['error']['code']}: {message['error']['detail']}", style="red"))
+    for citation in message.get("citations", ()):
+        lines = f"{citation['document']}:{citation['start_line']}-{citation['end_line']}"
+        out.print(
+            Text.assemble(("\n" if citation is message["citations"][0] else "") + citation["marker"], f" {lines}")
+        )
+    outcome = _OUTCOMES.get(message.get("outcome") or "", "no answer")
+    err.print(Text(f"{outcome} · {message.get('model')} · --chat {chat_id}", style="dim"))
+
+
+def _highlighted(excerpt: str, spans: list[list[int]]) -> Text:
+    text = Text(excerpt)
+    for start, end in spans:
+        text.stylize("bold", start, end)
+    return text
+
+
+async def _watch(client: Client, scan: asyncio.Task[Any], err: Console) -> None:
+    columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        bar = progress.add_task("indexing", total=None)
+        while not scan.done():
+            found = (await client.status())["progress"]
+            if found:
+                progress.update(bar, completed=found[0], total=found[1])
+            await asyncio.wait({scan}, timeout=_POLL)

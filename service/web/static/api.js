@@ -1,0 +1,90 @@
+// The service's HTTP API as functions. A failure is always a Problem, whatever failed.
+
+/** What went wrong, from the server's problem document: `code` is stable, `message` is for people. */
+export class Problem extends Error {
+  constructor(code, message, status = 0, requestId = null) {
+    super(message);
+    this.code = code;
+    this.status = status;
+    this.requestId = requestId;
+  }
+}
+
+const LATER = { Prefer: "respond-async" }; // the answer comes by the stream
+
+const path = (...parts) => `/${parts.map(encodeURIComponent).join("/")}`;
+
+const documentPath = (name) => `/api/kb/documents/${name.split("/").map(encodeURIComponent).join("/")}`;
+
+function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length > 0 ? `?${new URLSearchParams(given)}` : "";
+}
+
+async function request(url, { method = "GET", body, headers = {}, signal } = {}) {
+  const sent = body === undefined ? { headers } : { body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
+  let reply;
+  try {
+    reply = await fetch(url, { method, signal, ...sent });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("unreachable", "The service does not answer. Check that it is running, then try again.");
+  }
+  if (!reply.ok) throw await problem(reply);
+  return reply;
+}
+
+async function problem(reply) {
+  const fallback = { code: `http_${reply.status}`, detail: `The service answered with status ${reply.status}.` };
+  const document = await reply.json().catch(() => fallback);
+  const message = document.detail ?? document.title ?? fallback.detail;
+  return new Problem(document.code ?? fallback.code, message, reply.status, document.request_id ?? null);
+}
+
+const json = async (url, options) => (await request(url, options)).json();
+
+export const chats = {
+  list: (cursor, q = "", limit = 50) => json(`/api/chats${query({ limit, cursor, q })}`),
+  create: () => json("/api/chats", { method: "POST", body: {} }),
+  get: (id) => json(path("api", "chats", id)),
+  rename: (id, title) => json(path("api", "chats", id), { method: "PATCH", body: { title } }),
+  delete: (id) => request(path("api", "chats", id), { method: "DELETE" }),
+  messages: (id, cursor, limit = 50) => json(path("api", "chats", id, "messages") + query({ limit, cursor, order: "desc" })),
+  message: (id, messageId) => json(path("api", "chats", id, "messages", messageId)),
+  ask: (id, content, key) =>
+    json(path("api", "chats", id, "messages"), { method: "POST", body: { content }, headers: { ...LATER, "Idempotency-Key": key } }),
+  regenerate: (id, messageId) =>
+    json(path("api", "chats", id, "messages", messageId, "regenerate"), { method: "POST", headers: LATER }),
+  rate: (id, messageId, rating) =>
+    json(path("api", "chats", id, "messages", messageId, "feedback"), { method: "PUT", body: { rating } }),
+  cancel: (id, messageId) => request(path("api", "chats", id, "messages", messageId, "cancel"), { method: "POST" }),
+  exportUrl: (id) => `${path("api", "chats", id, "export")}?format=markdown`,
+  eventsUrl: (id, lastId) => path("api", "chats", id, "events") + query({ last_event_id: lastId }),
+};
+
+export const kb = {
+  search: (q, topic, signal) => json(`/api/kb/search${query({ q, topic, limit: 12 })}`, { signal }),
+  topics: () => json("/api/kb/topics"),
+  documents: (topic, cursor, limit = 100) => json(`/api/kb/documents${query({ topic, cursor, limit })}`),
+  read: (name, first, last) => json(documentPath(name) + query({ start_line: first, end_line: last })),
+  status: () => json("/api/kb/status"),
+};
+
+export const allEventsUrl = (lastId) => `/api/events${query({ last_event_id: lastId })}`;
+
+/** The service's state, ready or not: it names the model. */
+export async function readiness() {
+  const reply = await fetch("/readyz").catch(() => null);
+  return reply === null ? null : reply.json().catch(() => null);
+}
+
+/** Answers as sanitised HTML, one fragment each. */
+export async function fragments(chatId, messageIds) {
+  const wanted = new URLSearchParams(messageIds.map((id) => ["id", id]));
+  return (await request(`${path("web", "chats", chatId, "messages")}?${wanted}`)).text();
+}
+
+/** One answer as sanitised HTML, as it stands now. */
+export async function fragment(chatId, messageId) {
+  return (await request(path("web", "chats", chatId, "messages", messageId))).text();
+}

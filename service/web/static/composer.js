@@ -1,0 +1,80 @@
+// The question box. Enter asks, Shift+Enter begins a new line; what is typed survives a reload.
+
+const DRAFT = "draft";
+const TALLEST = 220; // pixels
+
+export class Composer {
+  #box;
+  #send;
+  #stop;
+  #ask;
+  #busy = false;
+  #asking = false; // a question is on its way
+
+  /** `ask(text)` sends the question; when it rejects, the text returns to the box. `stop()` ends a running answer. */
+  constructor(form, box, ask, stop) {
+    this.#box = box;
+    this.#send = form.querySelector(".send");
+    this.#stop = form.querySelector(".stop");
+    this.#ask = ask;
+    this.#stop.addEventListener("click", stop);
+    box.value = sessionStorage.getItem(DRAFT) ?? "";
+    box.addEventListener("input", () => this.#changed());
+    box.addEventListener("keydown", (event) => this.#key(event));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#changed();
+  }
+
+  /** Whether an answer is being written: the next question can be typed, not sent. */
+  set busy(busy) {
+    this.#busy = busy;
+    const leaving = busy ? this.#send : this.#stop;
+    const focused = document.activeElement === leaving;
+    this.#send.hidden = busy;
+    this.#stop.hidden = !busy;
+    if (focused) this.#box.focus();
+    this.#changed();
+  }
+
+  /** Focus the box, but do not raise the keyboard of a phone unasked. */
+  focus() {
+    if (matchMedia("(pointer: fine)").matches) this.#box.focus({ preventScroll: true });
+  }
+
+  /** Ask a question that was not typed. */
+  async ask(text) {
+    if (this.#busy || this.#asking) return;
+    this.#asking = true;
+    const taken = await this.#ask(text).then(() => true, () => false);
+    this.#asking = false;
+    if (!taken && this.#box.value === "") this.#give(text);
+  }
+
+  #submit() {
+    const text = this.#box.value.trim();
+    if (this.#busy || this.#asking || text === "") return;
+    this.#give("");
+    this.ask(text);
+  }
+
+  #give(text) {
+    this.#box.value = text;
+    this.#changed();
+  }
+
+  #key(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.#submit();
+  }
+
+  #changed() {
+    sessionStorage.setItem(DRAFT, this.#box.value);
+    this.#send.disabled = this.#busy || this.#box.value.trim() === "";
+    this.#box.style.height = "auto";
+    this.#box.style.height = `${Math.min(this.#box.scrollHeight, TALLEST)}px`;
+  }
+}

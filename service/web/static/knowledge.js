@@ -1,0 +1,139 @@
+// The knowledge view: search as you type, the documents by topic, and the state of the index.
+
+import { kb } from "./api.js";
+import { debounced, h, icon } from "./dom.js";
+import { indexCard } from "./index_card.js";
+import { change, current, href } from "./route.js";
+import { searchResults } from "./search_results.js";
+import { capitalized, counted } from "./text.js";
+
+const TYPING_MS = 120;
+const SETTLED_MS = 250;
+
+export class KnowledgeView {
+  #element;
+  #box = h("input", {
+    type: "search",
+    id: "kb-query",
+    dir: "auto",
+    placeholder: "Search the knowledge base…",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-label": "Search the knowledge base",
+  });
+  #topics = h("div", { class: "chips", role: "group", "aria-label": "Topics" });
+  #content = h("div", { class: "knowledge-content" });
+  #card = h("div", { class: "index-card" });
+  #topicList = [];
+  #abort = null;
+  #visit = 0;
+  #shown = null;
+  #typed = debounced(TYPING_MS, () => change({ q: this.#box.value.trim() }, { replace: true }));
+
+  /** The folder changed: show what is there now. */
+  refresh = debounced(SETTLED_MS, () => {
+    if (this.#element.hidden) return;
+    this.#shown = null;
+    this.show(current());
+  });
+
+  constructor(element, index) {
+    this.#element = element;
+    this.#box.addEventListener("input", () => this.#typed());
+    index.onChange((status) => this.#card.replaceChildren(indexCard(status)));
+    element.append(
+      h(
+        "div",
+        { class: "knowledge", tabindex: "-1" },
+        h("div", { class: "search-box" }, icon("search"), this.#box),
+        this.#topics,
+        h("div", { class: "knowledge-columns" }, this.#content, this.#card),
+      ),
+    );
+  }
+
+  focus() {
+    this.#box.focus();
+    this.#box.select();
+  }
+
+  /** Show what the route asks for: a search, or the documents of one topic or all. */
+  async show(route) {
+    if (document.activeElement !== this.#box) this.#box.value = route.q;
+    const key = `${route.q}\n${route.topic}`;
+    if (key === this.#shown) return;
+    this.#shown = key;
+    const visit = (this.#visit += 1);
+    this.#abort?.abort();
+    this.#abort = new AbortController();
+    this.#element.dataset.search = "loading";
+    const parts = await this.#parts(route).catch((problem) => (problem.name === "AbortError" ? null : [failure(problem, this.refresh)]));
+    if (visit !== this.#visit || parts === null) return;
+    this.#content.replaceChildren(...parts);
+    this.#showTopics(route);
+    this.#element.dataset.search = "done";
+  }
+
+  async #parts(route) {
+    if (this.#topicList.length === 0 || !route.q) this.#topicList = (await kb.topics()).items;
+    if (!route.q) return this.#documents(route);
+    const result = await kb.search(route.q, route.topic, this.#abort.signal);
+    return [searchResults(result, { view: "knowledge", q: route.q, topic: route.topic }, (term) => this.#again(term))];
+  }
+
+  #again(term) {
+    this.#box.value = term;
+    change({ q: term });
+  }
+
+  async #documents(route) {
+    const page = await kb.documents(route.topic, null, 200);
+    if (page.items.length === 0) return [h("p", { class: "empty" }, "There are no documents yet. Text files put into the folder appear here at once.")];
+    const byTopic = Map.groupBy(page.items, (item) => item.topic);
+    const about = new Map(this.#topicList.map((topic) => [topic.name, topic]));
+    const sections = [...byTopic].map(([name, items]) => section(about.get(name) ?? { name, title: name, description: "" }, items, route));
+    if (page.next_cursor) sections.push(h("p", { class: "quiet" }, "There are more documents: choose a topic, or search."));
+    return sections;
+  }
+
+  #showTopics(route) {
+    const all = this.#topicList.reduce((sum, topic) => sum + topic.documents, 0);
+    const chip = (name, title, count) =>
+      h(
+        "button",
+        { type: "button", class: "chip", "aria-pressed": String(route.topic === name), on: { click: () => change({ topic: name }) } },
+        title,
+        h("span", { class: "count" }, String(count)),
+      );
+    this.#topics.replaceChildren(chip("", "All", all), ...this.#topicList.map((topic) => chip(topic.name, capitalized(topic.title), topic.documents)));
+  }
+}
+
+function section(topic, documents, route) {
+  return h(
+    "section",
+    { class: "topic" },
+    h("h2", { dir: "auto" }, capitalized(topic.title), h("span", { class: "count" }, counted(documents.length, "document"))),
+    topic.description && h("p", { class: "quiet", dir: "auto" }, topic.description),
+    h("ul", { class: "documents" }, documents.map((item) => h("li", {}, documentLink(item, route)))),
+  );
+}
+
+function documentLink(item, route) {
+  return h(
+    "a",
+    { class: "document", href: href({ view: "knowledge", topic: route.topic, doc: item.name }), data: { document: item.name } },
+    icon("file"),
+    h(
+      "span",
+      { class: "document-text" },
+      h("span", { class: "document-title", dir: "auto" }, item.title),
+      h("span", { class: "document-about", dir: "auto" }, item.description || item.name),
+    ),
+  );
+}
+
+function failure(problem, retry) {
+  const again = h("button", { type: "button", class: "button", on: { click: retry } }, icon("retry"), "Try again");
+  return h("div", { class: "failure", role: "alert" }, icon("warning"), h("div", {}, h("p", {}, problem.message), again));
+}

@@ -1,0 +1,200 @@
+// Wires the page: the address decides what is shown, streams keep it current.
+
+import { allEventsUrl, chats, Problem, readiness } from "./api.js";
+import { ChatList, titleOf } from "./chat_list.js";
+import { Composer } from "./composer.js";
+import { Conversation } from "./conversation.js";
+import { DocumentPanel } from "./document_panel.js";
+import { byId, placeIcons } from "./dom.js";
+import { IndexStatus } from "./index_status.js";
+import { KnowledgeView } from "./knowledge.js";
+import { LiveStream } from "./live.js";
+import { announce, tell } from "./notices.js";
+import { change, current, go, onChange } from "./route.js";
+import { welcome } from "./welcome.js";
+
+const lost = new Set(); // streams that are not connected
+let openTitle = "New chat";
+
+placeIcons(document);
+const index = new IndexStatus();
+const list = new ChatList(byId("chat-list"), byId("chat-query"), (id) => id === current().chat && go({}));
+const panel = new DocumentPanel(byId("panel"), () => change({ doc: null }));
+const knowledge = new KnowledgeView(byId("knowledge-view"), index);
+const composer = new Composer(byId("composer"), byId("question"), ask, stop);
+const conversation = new Conversation(byId("conversation"), byId("scroller"), byId("to-newest"), {
+  announce,
+  openCitation: (citation) => change({ doc: citation.document, start: citation.start_line, end: citation.end_line }),
+  failed: (problem) => tell(problem),
+  stateChanged: showState,
+  chatChanged: showTitle,
+  gone: () => (list.remove(current().chat), go({}, { replace: true })),
+  connection: (isLost) => connection("chat", isLost),
+  welcome: () => greeting,
+});
+const greeting = welcome(index, (question) => composer.ask(question));
+
+function showState() {
+  composer.busy = conversation.busy;
+  document.body.dataset.state = conversation.busy ? "answering" : "ready";
+}
+
+function showTitle(chat) {
+  list.put(chat);
+  openTitle = titleOf(chat);
+  if (current().view === "chat") setTitle(openTitle);
+}
+
+function setTitle(title) {
+  byId("view-title").textContent = title;
+  document.title = `${title} · kb-agent`;
+}
+
+/** Ask in the open chat, or in a new one. */
+async function ask(question) {
+  try {
+    if (conversation.chatId === null) {
+      const chat = await chats.create();
+      list.put(chat);
+      await openChat(chat.id);
+      go({ chat: chat.id }, { replace: true });
+    }
+    await conversation.ask(question);
+  } catch (problem) {
+    tell(problem);
+    throw problem;
+  }
+}
+
+function stop() {
+  conversation.stop().catch((problem) => tell(problem));
+}
+
+async function openChat(id) {
+  document.body.dataset.state = "loading";
+  list.open = id;
+  await conversation.open(id);
+}
+
+async function show(route) {
+  const inChat = route.view === "chat";
+  document.body.dataset.view = route.view;
+  byId("chat-view").hidden = !inChat;
+  byId("knowledge-view").hidden = inChat;
+  byId("open-knowledge").setAttribute("aria-current", inChat ? "false" : "page");
+  toggleSidebar(false);
+  if (inChat) await showChat(route.chat);
+  else showKnowledge(route);
+  if (route.doc) await panel.show(route.doc, route.start, route.end, conversation.quotesIn(route.doc, route.start, route.end));
+  else panel.hide();
+}
+
+async function showChat(id) {
+  if (id !== null && id === conversation.chatId) list.open = id;
+  else if (id === null) {
+    list.open = null;
+    openTitle = "New chat";
+    conversation.showNew();
+    composer.focus();
+  } else {
+    const problem = await openChat(id).then(() => null, (error) => error);
+    if (problem) return refuse(problem, id);
+    composer.focus();
+  }
+  setTitle(openTitle);
+  offerExport();
+}
+
+function offerExport() {
+  const id = current().view === "chat" ? conversation.chatId : null;
+  byId("export").hidden = id === null;
+  if (id !== null) byId("export").href = chats.exportUrl(id);
+}
+
+function refuse(problem, id) {
+  if (!(problem instanceof Problem)) throw problem;
+  const gone = problem.status === 404;
+  tell(gone ? new Problem(problem.code, "This chat does not exist any more.") : problem, gone ? null : () => showChat(id));
+  if (gone) go({}, { replace: true });
+}
+
+function showKnowledge(route) {
+  list.open = null;
+  offerExport();
+  setTitle("Knowledge");
+  document.body.dataset.state = "ready";
+  knowledge.show(route);
+}
+
+function toggleSidebar(open) {
+  const wasOpen = document.body.hasAttribute("data-sidebar");
+  if (open === wasOpen) return;
+  document.body.toggleAttribute("data-sidebar", open);
+  byId("sidebar-open").setAttribute("aria-expanded", String(open));
+  byId(open ? "sidebar-close" : "sidebar-open").focus();
+}
+
+function connection(name, isLost) {
+  if (isLost) lost.add(name);
+  else lost.delete(name);
+  byId("offline").hidden = lost.size === 0;
+}
+
+/** An event of everything: the list of chats and the state of the index. */
+function received(type, data) {
+  if (type === "chat.created" || type === "chat.updated") list.put(data.chat);
+  else if (type === "chat.deleted") list.remove(data.chat_id);
+  else if (type === "stream.reset") loadList();
+  else if (type === "message.created" && data.message.role === "assistant") list.setActivity(data.message.chat_id, "working");
+  else if (data.message && data.message.completed_at && data.message.role === "assistant") list.setActivity(data.message.chat_id, "news");
+  if (type === "kb.updated") {
+    index.refresh();
+    knowledge.refresh();
+  }
+}
+
+function loadList() {
+  list.load().catch((problem) => tell(problem, loadList));
+  index.refresh();
+  knowledge.refresh();
+}
+
+function keyPressed(event) {
+  if (event.key === "Escape") toggleSidebar(false);
+  if (event.key === "Escape" && panel.isOpen && !byId("confirm").open) change({ doc: null });
+  const typing = event.target.matches("input, textarea, select, [contenteditable]");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  go({ view: "knowledge" });
+  knowledge.focus();
+}
+
+async function nameModel() {
+  const model = (await readiness())?.details?.model;
+  if (model) byId("composer-model").textContent = model === "built-in-reader" ? "built-in reader: quotes, no language model" : model;
+}
+
+byId("sidebar-open").addEventListener("click", () => toggleSidebar(true));
+byId("sidebar-close").addEventListener("click", () => toggleSidebar(false));
+byId("backdrop").addEventListener("click", () => toggleSidebar(false));
+byId("new-chat").addEventListener("click", () => toggleSidebar(false));
+byId("skip").addEventListener("click", () => byId("question").focus());
+addEventListener("keydown", keyPressed);
+onChange(show);
+
+let begun = false;
+new LiveStream(allEventsUrl, null, {
+  event: received,
+  open: (resumed) => {
+    connection("all", false);
+    if (!resumed) loadList();
+    begun = true;
+  },
+  lost: () => {
+    connection("all", true);
+    if (!begun) loadList();
+    begun = true;
+  },
+});
+nameModel();
+show(current());

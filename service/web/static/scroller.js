@@ -1,0 +1,65 @@
+// Where the reader is in the conversation. A new turn goes to the top of the view and its answer grows below it
+// without moving anything; who goes to the end is kept there while it grows.
+
+const NEAR = 48; // pixels from the end that still count as being there
+
+export class Scroller {
+  #box;
+  #content;
+  #button;
+  #following = false;
+
+  /** `box` scrolls `content`; `button` leads to the end and shows while there is text below the view. */
+  constructor(box, content, button) {
+    this.#box = box;
+    this.#content = content;
+    this.#button = button;
+    box.addEventListener("scroll", () => this.#moved(), { passive: true });
+    button.addEventListener("click", () => this.#toEnd());
+    const observer = new ResizeObserver(() => this.#resized());
+    observer.observe(box);
+    observer.observe(content);
+  }
+
+  /** Whether nothing stands below the view. */
+  get atEnd() {
+    return this.#below() < NEAR;
+  }
+
+  /** Bring the newest turn to the top. */
+  toNewestTurn() {
+    this.#following = false;
+    const turn = this.#content.lastElementChild;
+    if (turn) this.#box.scrollTop = turn.offsetTop - this.#content.offsetTop;
+    this.#resized();
+  }
+
+  /** Insert something above what is read without moving it. */
+  keepingPlace(insert) {
+    const { scrollTop, scrollHeight } = this.#box;
+    insert();
+    this.#box.scrollTop = scrollTop + this.#box.scrollHeight - scrollHeight;
+  }
+
+  #toEnd() {
+    this.#following = true;
+    this.#resized();
+  }
+
+  #resized() {
+    if (this.#following) this.#box.scrollTop = this.#box.scrollHeight;
+    this.#button.hidden = this.atEnd;
+  }
+
+  #below() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#box;
+    return scrollHeight - scrollTop - clientHeight;
+  }
+
+  #moved() {
+    const turn = this.#content.lastElementChild;
+    const overflows = turn !== null && turn.offsetHeight > this.#box.clientHeight + NEAR;
+    this.#following = overflows && this.atEnd;
+    this.#resized();
+  }
+}

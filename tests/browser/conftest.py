@@ -1,0 +1,115 @@
+"""A browser, two running services, and pages that complain about errors and about requests that leave."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+
+from tests.fake_llm import FakeLLM
+from tests.server import Server, eventually
+
+ROOT = Path(__file__).parents[2]
+ARTEFACTS = ROOT / "artefacts"
+DESK = {"width": 1280, "height": 800}
+WAIT = 10_000.0  # milliseconds
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    expect.set_options(timeout=WAIT)
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service as it comes: the built-in reader over the sample knowledge."""
+    folder = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "knowledge", folder / "knowledge")
+    with Server(folder) as server:
+        _wait_for_index(server, len(list((ROOT / "knowledge").rglob("*.md"))))
+        yield server
+
+
+@pytest.fixture(scope="package")
+def model() -> Iterator[FakeLLM]:
+    with FakeLLM() as model:
+        yield model
+
+
+@pytest.fixture(scope="package")
+def scripted(tmp_path_factory: pytest.TempPathFactory, model: FakeLLM) -> Iterator[Server]:
+    """The service with a language model that says what a test tells it to."""
+    folder = tmp_path_factory.mktemp("scripted")
+    (folder / "knowledge").mkdir()
+    (folder / "knowledge" / "ports.md").write_text("# Ports\n\nThe lighthouse listens on port 8123.\n")
+    with Server(folder, {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "scripted"}) as server:
+        _wait_for_index(server, 1)
+        yield server
+
+
+def _wait_for_index(server: Server, documents: int) -> None:
+    with server.client() as client:
+        eventually(
+            lambda: bool(client.get("/api/kb/status").json()["indexed"] == documents), what="the first scan"
+        )
+
+
+class Watch:
+    """What must not happen on a page: errors on the console, exceptions, dialogs, requests to elsewhere."""
+
+    def __init__(self, context: BrowserContext, base_url: str, expected: str) -> None:
+        self.complaints: list[str] = []
+        self._base_url = base_url
+        self._expected = expected
+        context.on("request", self._requested)
+        context.on("console", lambda said: self._said(said.type, said.text))
+        context.on("weberror", lambda error: self.complaints.append(f"exception: {error.error}"))
+        context.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+
+    def _requested(self, request: Request) -> None:
+        if not request.url.startswith((self._base_url, "data:")):
+            self.complaints.append(f"request: {request.url}")
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} and not (self._expected and self._expected in text):
+            self.complaints.append(f"console: {text}")
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open a page of a server, each in a context of its own.
+
+    The browser itself notes failed requests on the console; `expected` is a part of such a note.
+    """
+    contexts: list[BrowserContext] = []
+    watches: list[Watch] = []
+
+    def opened(server: Server, where: str = "", *, expected: str = "", **options: Any) -> Page:
+        context = browser.new_context(**({"viewport": DESK} | options))
+        context.set_default_timeout(WAIT)
+        contexts.append(context)
+        watches.append(Watch(context, server.base_url, expected))
+        page = context.new_page()
+        page.goto(f"{server.base_url}/{where}")
+        page.wait_for_selector("body[data-state=ready], body[data-state=answering]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [complaint for watch in watches for complaint in watch.complaints] == []
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture of the page for people to look at."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"page-{name}.png", animations="disabled")

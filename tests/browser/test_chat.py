@@ -1,0 +1,173 @@
+"""Chatting with the built-in reader over the sample knowledge."""
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.actions import ask, chat_row, finished, panel_opened
+from tests.browser.conftest import OpenPage
+from tests.server import Server
+
+pytestmark = pytest.mark.e2e
+
+QUESTION = "How does a client resume a stream after a disconnect?"
+
+
+def text_of(answer: Locator) -> str:
+    return answer.locator(".prose").inner_text()
+
+
+def test_an_example_question_gets_an_answer_that_leads_to_its_lines(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    page.get_by_role("button", name=QUESTION).click()
+    finished(page)
+    answer = page.locator(".answer")
+    expect(answer.locator(".outcome")).to_have_text("Grounded")
+    expect(answer.locator(".steps-summary")).to_contain_text("Searched")
+    expect(answer.locator(".model")).to_have_text("built-in-reader")
+    chip = answer.locator("button.cite").first
+    chip.click()
+    panel = panel_opened(page)
+    cited = panel.locator(".line[data-cited]")
+    expect(cited.first).to_be_in_viewport()
+    assert panel.locator("mark").first.inner_text() in cited.first.inner_text()
+    expect(panel.locator(".path")).to_contain_text(".md")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(chip).to_be_focused()
+
+
+def test_a_reload_and_the_back_button_show_the_same(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    answer = ask(page, QUESTION)
+    finished(page)
+    shown, address = text_of(answer), page.url
+    answer.locator(".source").first.click()
+    panel_opened(page)
+    page.reload()
+    finished(page)
+    assert text_of(page.locator(".answer")) == shown
+    panel = panel_opened(page)
+    expect(panel.locator("mark").first).to_be_visible()
+    page.go_back()
+    assert page.url == address
+    expect(panel).to_be_hidden()
+    page.get_by_role("link", name="New chat", exact=True).click()
+    expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
+    page.go_back()
+    finished(page)
+    assert text_of(page.locator(".answer")) == shown
+
+
+def test_a_question_of_another_tab_appears_without_reload(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    ask(page, "How soon is a saved file searchable?")
+    finished(page)
+    other = open_page(reader, page.url.removeprefix(reader.base_url).lstrip("/"))
+    expect(other.locator(".answer")).to_have_count(1)
+    answer = ask(other, "hello")
+    finished(other)
+    expect(answer.locator(".outcome")).to_have_text("Conversation")
+    expect(page.locator(".answer")).to_have_count(2)
+    finished(page)
+    assert text_of(page.locator(".answer").last) == text_of(other.locator(".answer").last)
+
+
+def test_a_chat_is_renamed_in_place_and_deleted_after_a_question(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    ask(page, "Which port does the service listen on?")
+    finished(page)
+    other = open_page(reader)
+    row = chat_row(page, "Which port")
+    row.hover()
+    row.get_by_role("button", name="Rename").click()
+    box = page.get_by_label("Title of the chat")
+    box.fill("Harbour ")
+    box.press("Enter")
+    row = chat_row(page, "Harbour")
+    expect(row).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Harbour")
+    expect(chat_row(other, "Harbour")).to_be_visible()
+    row.hover()
+    row.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(row).to_be_visible()
+    row.hover()
+    row.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(row).to_be_hidden()
+    expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
+    expect(chat_row(other, "Harbour")).to_be_hidden()
+
+
+def test_an_answer_is_rated_and_written_anew(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    answer = ask(page, QUESTION)
+    finished(page)
+    good = answer.get_by_role("button", name="Good answer")
+    good.click()
+    expect(good).to_have_attribute("aria-pressed", "true")
+    answer.get_by_role("button", name="Answer again").click()
+    expect(page.locator(".answer")).to_have_count(2)
+    finished(page)
+    expect(answer.locator(".prose")).to_be_hidden()
+    page.reload()
+    finished(page)
+    expect(answer.locator(".prose")).to_be_hidden()
+    answer.get_by_role("button", name="Earlier answer").click()
+    expect(answer.locator(".prose")).to_be_visible()
+    expect(answer.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Answer again")).to_have_count(1)
+
+
+def test_chats_are_searched_and_exported(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    expect(page.get_by_role("link", name="Export")).to_be_hidden()
+    ask(page, "Where are the zanzibar lanterns?")
+    finished(page)
+    ask(page, "hello")
+    finished(page)
+    box = page.get_by_label("Search chats")
+    box.fill("zanzibar")
+    expect(page.locator(".chat-row")).to_have_count(1)
+    box.fill("qwertzuiop")
+    expect(page.locator(".chat-row")).to_have_count(0)
+    expect(page.locator(".empty-list")).to_be_visible()
+    box.fill("")
+    expect(chat_row(page, "zanzibar")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export").click()
+    assert "zanzibar lanterns" in download.value.path().read_text()
+
+
+def test_the_keyboard_is_enough(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    box = page.get_by_label("Your question")
+    expect(box).to_be_focused()
+    page.keyboard.type("first line")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("second line")
+    expect(box).to_have_value("first line\nsecond line")
+    page.reload()
+    expect(box).to_have_value("first line\nsecond line")
+    box.fill("")
+    box.blur()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search the knowledge base")).to_be_focused()
+    page.keyboard.type("resume")
+    hit = page.locator(".hit").first
+    expect(hit).to_be_visible()
+    hit.focus()
+    page.keyboard.press("Enter")
+    panel = panel_opened(page)
+    expect(panel.get_by_role("button", name="Close the document")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(hit).to_be_focused()
+
+
+def test_a_chat_that_is_gone_says_so(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader, expected="404")
+    with page.expect_response("**/api/chats/chat_none"):
+        page.evaluate("location.hash = '#/chat/chat_none'")
+    expect(page.get_by_role("alert").get_by_text("does not exist any more")).to_be_visible()
+    expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()

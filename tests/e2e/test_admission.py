@@ -1,0 +1,79 @@
+"""More questions than the service takes: some are answered, the rest are told to come back, and nothing breaks."""
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_service import QUESTION, ask, indexed, new_chat
+from tests.fake_llm import FakeLLM, Request
+from tests.fake_wire import Script, text_script
+from tests.server import Server, eventually
+
+pytestmark = pytest.mark.e2e
+
+CHATS = 40
+PER_CALLER = 6
+
+
+def slow(_: Request) -> Script:
+    return text_script("Hello there, come in and sit down.", pause=0.02)
+
+
+def test_a_flood_gets_2xx_and_429_only_and_the_process_keeps_answering(folder: Path) -> None:
+    settings = {"LLM_MODEL": "slow", "MAX_RUNNING_TURNS": "2", "MAX_TURNS_PER_CALLER": str(PER_CALLER)}
+    with (
+        FakeLLM(slow) as fake,
+        Server(folder, settings | {"LLM_BASE_URL": fake.base_url}) as server,
+        server.client() as client,
+        ThreadPoolExecutor(20) as pool,
+    ):
+        eventually(lambda: indexed(client, 3))
+        chats = [new_chat(client) for _ in range(CHATS)]
+
+        def post(chat: str) -> tuple[int, str | None]:
+            headers = {"Prefer": "respond-async"}
+            given = client.post(f"/api/chats/{chat}/messages", json={"content": "hello"}, headers=headers)
+            assert given.status_code == 202 or given.json()["code"] == "overloaded"
+            return given.status_code, given.headers.get("retry-after")
+
+        flood = [pool.submit(post, chat) for chat in chats]
+        waits = []
+        while not all(one.done() for one in flood):
+            began = time.monotonic()
+            assert client.get("/livez").status_code == 200
+            waits.append(time.monotonic() - began)
+        told = Counter(one.result() for one in flood)
+
+        assert told.keys() == {(202, None), (429, "5")}
+        assert PER_CALLER <= told[202, None] < CHATS
+        assert max(waits) < 1.0
+        eventually(lambda: "kb_agent_turns_open 0.0" in client.get("/metrics").text, 20)
+        ended = Counter(
+            message["status"]
+            for chat in chats
+            for message in client.get(f"/api/chats/{chat}/messages").json()["items"]
+            if message["role"] == "assistant"
+        )
+        assert ended == {"completed": told[202, None]}
+        assert ask(client, chats[-1], QUESTION)["status"] == "completed"
+
+
+def test_no_more_are_taken_than_the_limit_says(folder: Path) -> None:
+    settings = {"LLM_MODEL": "slow", "MAX_TURNS_PER_CALLER": "3", "SHUTDOWN_GRACE": "0.2"}
+    headers = {"Prefer": "respond-async"}
+    with (
+        FakeLLM(lambda _: text_script("word " * 500, pause=0.1)) as fake,
+        Server(folder, settings | {"LLM_BASE_URL": fake.base_url}) as server,
+        server.client() as client,
+        ThreadPoolExecutor(12) as pool,
+    ):
+
+        def post(chat: str) -> int:
+            return client.post(
+                f"/api/chats/{chat}/messages", json={"content": "hello"}, headers=headers
+            ).status_code
+
+        assert Counter(pool.map(post, [new_chat(client) for _ in range(12)])) == {202: 3, 429: 9}

@@ -1,0 +1,109 @@
+"""The command line: against a running server, and by itself."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server
+
+pytestmark = pytest.mark.e2e
+
+QUESTION = "On which port does the lighthouse service listen?"
+
+
+def kb_agent(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder`, with its knowledge and data there."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LLM_", "KB_"))}
+    environment |= {"KNOWLEDGE_DIR": str(folder / "knowledge"), "DATA_DIR": str(folder / "data"), "PORT": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        env=environment | settings,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_a_question_is_answered_with_its_steps_and_sources_without_a_server(folder: Path) -> None:
+    done = kb_agent(folder, "ask", QUESTION)
+    assert done.returncode == 0, done.stderr
+    assert "8123" in done.stdout
+    assert "[1] guide/ports.md:3-3" in done.stdout
+    assert "search_kb" in done.stderr
+    assert "--chat chat_" in done.stderr
+
+
+def test_a_running_server_is_asked_and_a_chat_goes_on(shared: Server, folder: Path) -> None:
+    first = kb_agent(folder, "ask", QUESTION, "--json", "--server", shared.base_url)
+    message = json.loads(first.stdout)
+    assert (message["outcome"], message["citations"][0]["document"]) == ("grounded", "guide/ports.md")
+    second = kb_agent(
+        folder, "ask", "Who is its keeper?", "--chat", message["chat_id"], "--json", "--server", shared.base_url
+    )
+    assert json.loads(second.stdout)["chat_id"] == message["chat_id"]
+    assert not (folder / "data").exists()
+
+
+def test_a_search_prints_places_and_excerpts(shared: Server, folder: Path) -> None:
+    done = kb_agent(folder, "search", "lighthouse logs", "--server", shared.base_url)
+    assert (done.returncode, "guide/logs.md:" in done.stdout) == (0, True)
+    nothing = kb_agent(folder, "search", "zeppelin", "--server", shared.base_url, "--json")
+    assert (nothing.returncode, json.loads(nothing.stdout)["hits"]) == (1, [])
+
+
+def test_indexing_tells_what_changed_and_why_a_file_was_skipped(folder: Path) -> None:
+    (folder / "knowledge" / "photo.md").write_bytes(b"\x89PNG\x00\x01")
+    done = kb_agent(folder, "index")
+    assert done.returncode == 0, done.stderr
+    assert "3 documents indexed" in done.stdout
+    assert "skipped photo.md: not_text" in done.stdout
+
+
+def test_bad_settings_end_with_one_line_each_and_code_2(folder: Path) -> None:
+    done = kb_agent(folder, "serve", PORT="many", LLM_MAX_CALLS="0")
+    assert done.returncode == 2
+    assert "PORT: got 'many'" in done.stderr
+    assert "LLM_MAX_CALLS: got '0'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serving_others_without_keys_is_refused(folder: Path) -> None:
+    done = kb_agent(folder, "serve", "--host", "0.0.0.0")
+    assert (done.returncode, "ALLOW_ANONYMOUS" in done.stderr) == (2, True)
+
+
+def test_a_port_that_is_taken_is_said(shared: Server, folder: Path) -> None:
+    done = kb_agent(folder, "serve", "--port", shared.base_url.rsplit(":", 1)[1])
+    assert (done.returncode, "PORT" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+def test_a_damaged_database_ends_with_code_3_and_is_left_alone(folder: Path) -> None:
+    data = folder / "data"
+    data.mkdir()
+    (data / "kb-agent.db").write_bytes(b"not a database at all " * 300)
+    done = kb_agent(folder, "serve", "--port", "0")
+    assert (done.returncode, "restore a backup" in done.stderr, "Traceback" in done.stderr) == (3, True, False)
+    assert (data / "kb-agent.db").read_bytes() == b"not a database at all " * 300
+
+
+def test_a_data_directory_in_use_ends_with_code_4(shared: Server, folder: Path) -> None:
+    done = kb_agent(folder, "index", DATA_DIR=str(shared.data))
+    assert (done.returncode, "another process" in done.stderr) == (4, True)
+
+
+def test_a_server_that_is_not_there_is_said(folder: Path) -> None:
+    done = kb_agent(folder, "ask", "anyone?", "--server", "http://127.0.0.1:9")
+    assert (done.returncode, "is it running?" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["", "serve", "ask", "search", "index"])
+def test_help_tells_how_to_use_it(folder: Path, command: str) -> None:
+    done = kb_agent(folder, *([command] if command else []), "--help")
+    assert done.returncode == 0
+    assert "Example: kb-agent" in done.stdout or not command

@@ -1,0 +1,283 @@
+"""The whole service against a model server that does everything wrong: what clients see, what is kept and counted.
+
+Every mode is asked for once, several at a time, by one module fixture; the tests then look at what came of it.
+A fault strikes after the model's search, so that there is something to keep; a dialect of calls is spoken in the
+first reply, one of text in the last.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.agent.failures import FAILURES
+from tests.agent.test_llm_dialects import CALLS, TEXTS
+from tests.agent.test_llm_faults import ENDINGS, FLOODS, SILENCES
+from tests.e2e.conftest import write_documents
+from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
+from tests.fake_dialects import DIALECTS
+from tests.fake_faults import ECHOED_KEY, FAULTS
+from tests.fake_llm import FakeLLM, Request, searching
+from tests.fake_wire import ANSWER, Script, call_script, text_script
+from tests.server import Event, Server, eventually
+
+pytestmark = pytest.mark.e2e
+
+RETRIES: Final = 1
+SETTINGS: Final = {
+    "LLM_MODEL": "scripted",
+    "LLM_API_KEY": ECHOED_KEY,
+    "LLM_MAX_RETRIES": str(RETRIES),
+    "LLM_RETRY_BUDGET": "1",
+    "LLM_BREAKER_FAILURES": "0",
+    "LLM_FIRST_BYTE_TIMEOUT": "1.2",
+    "LLM_GAP_TIMEOUT": "1.2",
+    "LLM_ATTEMPT_TIMEOUT": "4",
+    "TURN_TIMEOUT": "12",
+    "MAX_RUNNING_TURNS": "8",
+}
+TERMINAL: Final = {"answer.completed", "turn.failed", "turn.cancelled"}
+BEGINNING: Final = ["message.created", "message.created", "turn.started"]
+STEP: Final = ["step.started", "step.completed"]
+_MODE: Final = re.compile(r"^Mode (\S+): ")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the answer of a mode ends: requests of the model in all, and the failure's code."""
+
+    requests: int
+    code: str
+    text: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the clients of one mode saw: the stream, the history after it, the answer to the next question."""
+
+    events: list[Event]
+    history: list[dict[str, Any]]
+    next: dict[str, Any]
+
+    @property
+    def message(self) -> dict[str, Any]:
+        message: dict[str, Any] = self.events[-1].data["message"]
+        return message
+
+
+def failing(code: str, attempts: int, text: str = "", *, retryable: bool | None = None) -> Ending:
+    """An answer that fails with `code` after a search and so many attempts."""
+    known = FAILURES[code].retryable if code in FAILURES else False
+    return Ending(1 + attempts, code, text, known if retryable is None else retryable)
+
+
+# Each fault and what becomes of the turn; the tables are those of the model client's own tests.
+FAILED: Final[dict[str, Ending]] = {
+    **{
+        mode: failing(code, min(attempts, 1 + RETRIES), shown, retryable=False if mode == "302" else None)
+        for mode, code, attempts, shown in ENDINGS
+    },
+    **{
+        mode: failing(code, attempts, shown)
+        for mode, _, code, attempts, shown in SILENCES
+        if code != "attempt_timeout"
+    },
+    **{mode: failing(code, min(attempts, 1 + RETRIES)) for mode, code, attempts, _ in FLOODS},
+    "429-after-1": failing("provider_rate_limited", 2),
+    "429-after-20": failing("provider_rate_limited", 1),  # longer than this turn may take
+    "drip-text": failing("attempt_timeout", 1, "word "),
+    "length-args": failing("answer_cut", 1),
+    "length-written": failing("answer_cut", 1),
+    "filter-0": failing("refused", 1),
+    "filter-n": failing("refused", 1, ANSWER),
+}
+# Modes that are odd and yet end in an answer: what it says.
+ANSWERED: Final[dict[str, str]] = {mode: text for mode, text, _ in TEXTS} | {
+    "length-text": ANSWER,
+    "stall-after-finish": ANSWER,
+    "stall-after-done": ANSWER,
+}
+# Dialects of calls: the calls that become steps.
+CALLED: Final[dict[str, list[str]]] = {mode: [name for name, _ in calls] for mode, _, calls in CALLS} | {
+    "text-call-after-text": ["search_kb"]
+}
+# Text is shown as it comes, so these begin with it and are cut where their limit is.
+LONG: Final = {"drip-text", "flood-text", "flood-held"}
+
+
+def scripted(request: Request) -> Script:
+    """The model: what the newest question names, in its place; else it searches and quotes."""
+    question = next(message["content"] for message in reversed(request.messages) if message["role"] == "user")
+    mode = _MODE.match(question)
+    if mode is None:
+        return searching(request)
+    results = request.messages[-1]["role"] == "tool"
+    if mode[1] in CALLED:
+        return text_script("Events resume by their id [1].") if results else DIALECTS[mode[1]]
+    if not results:
+        return call_script(("search_kb", {"query": "sse resume"}))
+    return (FAULTS | DIALECTS)[mode[1]]
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeLLM]:
+    with FakeLLM(scripted) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(fake: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = write_documents(tmp_path_factory.mktemp("faults"))
+    (folder / "knowledge/guide/events.md").write_text("# Events\n\nThe SSE events resume by their id.\n")
+    with Server(folder, SETTINGS | {"LLM_BASE_URL": fake.base_url}) as running, running.client() as client:
+        eventually(lambda: indexed(client, 4))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def told(server: Server) -> Mapping[str, Told]:
+    """What came of every mode. A client each, eight at a time; the waits of the modes overlap."""
+
+    def run(mode: str) -> Told:
+        with server.client() as client:
+            chat = new_chat(client)
+            found = stream(client, chat, f"Mode {mode}: how do SSE events resume?")
+            after = ask(client, chat, QUESTION)
+            return Told(found, client.get(f"/api/chats/{chat}/messages").json()["items"], after)
+
+    modes = [*FAILED, *ANSWERED, *CALLED]
+    with ThreadPoolExecutor(8) as pool:
+        return dict(zip(modes, pool.map(run, modes), strict=True))
+
+
+def kinds(events: list[Event]) -> list[str]:
+    """The kinds of events, the pieces of text as one."""
+    found: list[str] = []
+    for event in events:
+        if event.type != "answer.delta" or found[-1] != "answer.delta":
+            found.append(event.type)
+    return found
+
+
+def shown(told: Told) -> str:
+    return "".join(event.data["text"] for event in told.events if event.type == "answer.delta")
+
+
+def requests_of(fake: FakeLLM, mode: str) -> int:
+    """How many requests were made for the question that named `mode`, not for the one after it."""
+    return sum(
+        next(m["content"] for m in reversed(request.messages) if m["role"] == "user").startswith(f"Mode {mode}: ")
+        for request in fake.requests
+    )
+
+
+def test_every_mode_there_is_is_asked_for() -> None:
+    assert FAILED.keys() | ANSWERED.keys() | CALLED.keys() == FAULTS.keys() | DIALECTS.keys() | {
+        "cut-after-finish"
+    }
+    assert not FAILED.keys() & (ANSWERED.keys() | CALLED.keys())
+
+
+@pytest.mark.parametrize(("mode", "ending"), FAILED.items(), ids=FAILED)
+def test_a_fault_fails_its_turn_once_with_its_code_and_keeps_what_was_shown(
+    told: Mapping[str, Told], fake: FakeLLM, mode: str, ending: Ending
+) -> None:
+    found, message = told[mode], told[mode].message
+    deltas = ["answer.delta"] if ending.text or mode in LONG else []
+    assert kinds(found.events) == [*BEGINNING, *STEP, *deltas, "turn.failed"]
+    assert (message["status"], message["outcome"]) == ("failed", "error")
+    assert (message["error"]["code"], message["error"]["retryable"]) == (ending.code, ending.retryable)
+    assert message["content"] == shown(found)
+    if mode in LONG:
+        assert message["content"].startswith(ending.text)
+        assert len(message["content"]) <= 64 * 1024
+    else:
+        assert message["content"] == ending.text
+    assert [step["name"] for step in message["steps"]] == ["search_kb"]
+    assert requests_of(fake, mode) == ending.requests
+
+
+@pytest.mark.parametrize(("mode", "text"), ANSWERED.items(), ids=ANSWERED)
+def test_an_odd_stream_of_text_becomes_an_answer_like_any_other(
+    told: Mapping[str, Told], fake: FakeLLM, mode: str, text: str
+) -> None:
+    found, message = told[mode], told[mode].message
+    assert kinds(found.events) == [*BEGINNING, *STEP, "answer.delta", "answer.completed"]
+    assert (message["status"], message["outcome"], message["error"]) == ("completed", "not_in_kb", None)
+    assert message["content"] == shown(found) == text
+    assert min(message["usage"]["prompt_tokens"], message["usage"]["completion_tokens"]) >= 0
+    assert message["usage"]["llm_calls"] == requests_of(fake, mode) == 2
+
+
+@pytest.mark.parametrize(("mode", "called"), CALLED.items(), ids=CALLED)
+def test_an_odd_call_becomes_a_step_and_its_text_is_never_shown(
+    told: Mapping[str, Told], fake: FakeLLM, mode: str, called: list[str]
+) -> None:
+    found, message = told[mode], told[mode].message
+    by_model = [step for step in message["steps"] if step["made_by"] == "model"]
+    # A call with bad arguments finds nothing; then the service searches, and asks once more.
+    again = any(step["error"] for step in by_model) and len(called) == 1
+    assert [step["name"] for step in by_model] == called
+    assert [step["made_by"] for step in message["steps"][len(called) :]] == (["service"] if again else [])
+    assert kinds(found.events) == [*BEGINNING, *STEP * len(message["steps"]), "answer.delta", "answer.completed"]
+    assert (message["status"], message["outcome"]) == ("completed", "grounded")
+    assert message["content"] == shown(found) == "Events resume by their id [1]."
+    assert requests_of(fake, mode) == (3 if again else 2)
+
+
+def test_each_turn_has_one_end_which_is_what_the_history_says(told: Mapping[str, Told]) -> None:
+    for mode, found in told.items():
+        assert [event.type for event in found.events if event.type in TERMINAL] == [found.events[-1].type], mode
+        assert found.history[1] == found.message, mode
+        assert [entry["role"] for entry in found.history] == ["user", "assistant"] * 2, mode
+
+
+def test_the_chat_goes_on_after_every_mode(told: Mapping[str, Told]) -> None:
+    for mode, found in told.items():
+        assert (found.next["status"], found.next["outcome"]) == ("completed", "grounded"), mode
+        assert found.next["citations"][0]["document"] == "guide/ports.md", mode
+
+
+def test_every_turn_call_and_retry_is_counted_under_its_result(told: Mapping[str, Told], server: Server) -> None:
+    turns = Counter((found.message["status"], found.message["outcome"]) for found in told.values())
+    turns["completed", "grounded"] += len(told)
+    calls, retries = Counter({"ok": 2 * len(told)}), Counter[str]()
+    for mode, found in told.items():
+        ending = FAILED.get(mode)
+        calls["ok"] += found.message["usage"]["llm_calls"] if ending is None else 1
+        if ending is not None and ending.code in FAILURES:
+            calls[ending.code] += 1
+            retries[ending.code] += ending.requests - 2
+        elif ending is not None:
+            calls["ok"] += 1
+    with server.client() as client:
+        metrics = client.get("/metrics").text
+    assert counted(metrics, "kb_agent_turns", "status", "outcome") == turns
+    assert counted(metrics, "kb_agent_llm_calls", "result") == Counter({(k,): n for k, n in calls.items()})
+    assert counted(metrics, "kb_agent_llm_retries", "code") == Counter({(k,): n for k, n in retries.items() if n})
+    assert counted(metrics, "kb_agent_turns_open") == {(): 0}
+    assert counted(metrics, "kb_agent_llm_calls_open") == {(): 0}
+
+
+def counted(metrics: str, name: str, *labels: str) -> Mapping[tuple[str, ...], int]:
+    """The samples of one metric by the values of its labels."""
+    return {
+        tuple(sample.labels[label] for label in labels): int(sample.value)
+        for family in text_string_to_metric_families(metrics)
+        if family.name == name
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def test_what_a_provider_says_is_neither_shown_nor_logged(told: Mapping[str, Told], server: Server) -> None:
+    seen = server.log.read_text() + "".join(str(found.history) for found in told.values())
+    assert ECHOED_KEY not in seen
+    assert "Incorrect API key" not in seen
+    assert '"level": "error"' not in seen

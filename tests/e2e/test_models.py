@@ -1,0 +1,253 @@
+"""The service with a language model behind it: a scripted one, spoken to over HTTP by the real SDK."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.e2e.conftest import write_documents
+from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
+from tests.fake_llm import FakeLLM
+from tests.fake_wire import call_delta, call_script, calls, text_script
+from tests.server import Server, events, eventually
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[FakeLLM]:
+    with FakeLLM() as server:
+        yield server
+
+
+@pytest.fixture
+def fake(scripted: FakeLLM) -> FakeLLM:
+    """The scripted model, with nothing on record."""
+    scripted.requests.clear()
+    scripted.disconnects = 0
+    return scripted
+
+
+@pytest.fixture(scope="module")
+def server(scripted: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    settings = {"LLM_BASE_URL": scripted.base_url, "LLM_MODEL": "scripted", "LLM_API_KEY": "sk-canary-7731"}
+    folder = write_documents(tmp_path_factory.mktemp("models"))
+    with Server(folder, settings) as running, running.client() as client:
+        eventually(lambda: indexed(client, 3))
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx2.Client]:
+    with server.client() as opened:
+        yield opened
+
+
+def answer_of(client: httpx2.Client, chat_id: str) -> dict[str, Any]:
+    message: dict[str, Any] = client.get(f"/api/chats/{chat_id}/messages", params={"order": "desc"}).json()[
+        "items"
+    ][0]
+    return message
+
+
+def ask_and_leave(client: httpx2.Client, chat_id: str, question: str = "hello") -> None:
+    headers = {"Prefer": "respond-async"}
+    response = client.post(f"/api/chats/{chat_id}/messages", json={"content": question}, headers=headers)
+    assert response.status_code == 202
+
+
+def test_the_model_searches_and_its_citation_is_verified(client: httpx2.Client, fake: FakeLLM) -> None:
+    answer = ask(client, new_chat(client), QUESTION)
+    assert (answer["status"], answer["outcome"], answer["model"]) == ("completed", "grounded", "fake")
+    assert answer["citations"][0]["document"] == "guide/ports.md"
+    assert answer["usage"]["llm_calls"] == 2
+    assert [m["role"] for m in fake.requests[-1].messages] == ["system", "user", "assistant", "tool"]
+
+
+def test_a_citation_of_nothing_is_removed_and_counted(client: httpx2.Client, fake: FakeLLM) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.say("The port is 8123 [42]. It can be changed [99][98].")
+    answer = ask(client, new_chat(client), QUESTION)
+    assert answer["content"] == "The port is 8123. It can be changed."
+    assert (answer["outcome"], answer["citations"], answer["citations_dropped"]) == ("not_in_kb", [], 3)
+
+
+def test_a_marker_cut_over_pieces_never_shows_unless_it_stands(client: httpx2.Client, fake: FakeLLM) -> None:
+    fake.call("search_kb", {"query": "lighthouse port"})
+    fake.say("Port 8123 [1] and a ghost [77].")
+    found = stream(client, new_chat(client), QUESTION)
+    text = ""
+    for event in found:
+        if event.type == "answer.delta":
+            text += event.data["text"]
+            assert "[7" not in text
+    assert text == "Port 8123 [1] and a ghost."
+
+
+def test_text_before_a_later_tool_call_is_withdrawn(client: httpx2.Client, fake: FakeLLM) -> None:
+    fake.call("search_kb", {"query": "lighthouse"})
+    search = call_delta(0, "call_0", "search_kb", '{"query": "port"}')
+    fake.reply(calls({"content": "Let me look that up."}, search))
+    fake.say("It is 8123 [1].")
+    found = stream(client, new_chat(client), QUESTION)
+    kinds = [event.type for event in found]
+    assert "answer.reset" in kinds
+    assert found[-1].data["message"]["content"] == "It is 8123 [1]."
+
+
+def test_a_model_that_never_calls_a_tool_still_answers_from_the_knowledge_base(
+    client: httpx2.Client, fake: FakeLLM
+) -> None:
+    fake.say("Port 80, I think.")
+    fake.say("It listens on port 8123 [1].")
+    answer = ask(client, new_chat(client), QUESTION)
+    assert (answer["content"], answer["outcome"]) == ("It listens on port 8123 [1].", "grounded")
+    assert [(step["name"], step["made_by"]) for step in answer["steps"]] == [("search_kb", "service")]
+
+
+def test_an_unreachable_model_fails_the_turn_with_advice_and_the_chat_goes_on(folder: Path) -> None:
+    settings = {"LLM_BASE_URL": "http://127.0.0.1:9/v1", "LLM_MODEL": "none", "LLM_MAX_RETRIES": "0"}
+    with Server(folder, settings) as server, server.client() as client:
+        chat_id = new_chat(client)
+        answer = ask(client, chat_id, QUESTION)
+        assert (answer["status"], answer["outcome"]) == ("failed", "error")
+        assert (answer["error"]["code"], answer["error"]["retryable"]) == ("provider_unreachable", True)
+        assert "LLM_BASE_URL" in answer["error"]["detail"]
+        history = client.get(f"/api/chats/{chat_id}/messages").json()["items"]
+        assert [(m["role"], m["content"]) for m in history] == [("user", QUESTION), ("assistant", "")]
+        assert ask(client, chat_id, "again?")["status"] == "failed"
+
+
+def test_bad_tool_calls_go_back_to_the_model_as_text(client: httpx2.Client, fake: FakeLLM) -> None:
+    fake.call("launch_rocket", {"to": "moon"})
+    fake.call("search_kb", {"question": "port"})
+    fake.call("read_kb_doc", {"name": "../../etc/passwd"})
+    fake.say("I could not find it.")
+    answer = ask(client, new_chat(client), QUESTION)
+    assert [step["error"] is not None for step in answer["steps"]] == [True, True, True, False]
+    assert answer["steps"][-1]["made_by"] == "service"
+    results = [m["content"] for m in fake.requests[-1].messages if m["role"] == "tool"]
+    assert "there is no tool" in results[0]
+    assert "query" in results[1]
+    assert "there is no document" in results[2]
+
+
+def test_a_model_that_calls_tools_for_ever_is_made_to_answer(folder: Path) -> None:
+    def looping(request: Any) -> Any:
+        if request.body.get("tools"):
+            return call_script(("search_kb", {"query": f"port {len(request.messages)}"}))
+        return text_script("It is 8123 [1].")
+
+    with FakeLLM(looping) as fake:
+        settings = {"LLM_BASE_URL": fake.base_url, "LLM_MODEL": "scripted", "LLM_MAX_CALLS": "4"}
+        with Server(folder, settings) as server, server.client() as client:
+            eventually(lambda: indexed(client, 3))
+            answer = ask(client, new_chat(client), QUESTION)
+        assert (answer["status"], answer["outcome"]) == ("completed", "grounded")
+        assert len(fake.requests) == 4
+        assert "tools" not in fake.requests[-1].body
+
+
+def test_a_cancelled_answer_keeps_its_text_and_closes_the_connection(
+    client: httpx2.Client, fake: FakeLLM, server: Server
+) -> None:
+    fake.say("word " * 200, pause=0.05)
+    chat_id = new_chat(client)
+    path = f"/api/chats/{chat_id}/messages"
+    pending = client.post(path, json={"content": "hello"}, headers={"Prefer": "respond-async"})
+    assert pending.status_code == 202
+    message = pending.json()["id"]
+    eventually(lambda: "word" in client.get(f"{path}/{message}").json()["content"])
+    busy = client.post(path, json={"content": "and?"})
+    assert (busy.status_code, busy.json()["code"], busy.json()["message_id"]) == (409, "turn_in_progress", message)
+    stopped = client.post(f"{path}/{message}/cancel").json()
+    assert (stopped["status"], stopped["outcome"]) == ("cancelled", "stopped")
+    assert stopped["content"].startswith("word")
+    assert fake.wait(lambda: fake.disconnects == 1, 1.0)
+    assert client.post(f"{path}/{message}/cancel").json() == stopped
+    assert client.get(f"{path}/{message}").json() == stopped
+
+
+def test_deleting_a_chat_stops_its_running_answer(client: httpx2.Client, fake: FakeLLM) -> None:
+    fake.say("word " * 200, pause=0.05)
+    chat_id = new_chat(client)
+    ask_and_leave(client, chat_id)
+    assert fake.wait(lambda: bool(fake.requests))
+    assert client.delete(f"/api/chats/{chat_id}").status_code == 204
+    assert fake.wait(lambda: fake.disconnects == 1, 1.0)
+    assert client.get(f"/api/chats/{chat_id}").status_code == 404
+
+
+def test_a_second_client_reads_the_running_answer_from_its_beginning(client: httpx2.Client, fake: FakeLLM) -> None:
+    fake.say("one two three four five six seven", pause=0.05)
+    chat_id = new_chat(client)
+    ask_and_leave(client, chat_id)
+    text = ""
+    with events(client, "GET", f"/api/chats/{chat_id}/events") as found:
+        for event in found:
+            if event.type == "answer.delta":
+                text += event.data["text"]
+            if event.type == "answer.completed":
+                assert text == event.data["message"]["content"]
+                break
+    assert text == "one two three four five six seven"
+
+
+@pytest.mark.parametrize("resume", ["true", "false"])
+def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(folder: Path, resume: str) -> None:
+    with FakeLLM() as fake:
+        fake.call("search_kb", {"query": "lighthouse port"})
+        fake.say("half of an answer " * 100, pause=0.05)
+        settings = {"LLM_BASE_URL": fake.base_url, "LLM_MODEL": "scripted", "RESUME_TURNS": resume}
+        server = Server(folder, settings)
+        with server, server.client() as client:
+            eventually(lambda: indexed(client, 3))
+            chat_id = new_chat(client)
+            ask_and_leave(client, chat_id, QUESTION)
+            with events(client, "GET", f"/api/chats/{chat_id}/events") as found:
+                last = next(event for event in found if event.type == "answer.delta").id
+            server.stop(signal.SIGKILL)
+        fake.say("The whole answer [1].")
+        with server, server.client() as client:
+            kinds = []
+            with events(client, "GET", f"/api/chats/{chat_id}/events", {"Last-Event-ID": last}) as found:
+                for event in found:
+                    kinds.append(event.type)
+                    if event.type in {"answer.completed", "turn.failed"}:
+                        break
+            answer = answer_of(client, chat_id)
+        if resume == "true":
+            assert kinds[:2] == ["answer.reset", "turn.started"]
+            assert (answer["status"], answer["content"]) == ("completed", "The whole answer [1].")
+            assert answer["citations"][0]["document"] == "guide/ports.md"
+            assert len(fake.requests) == 3
+        else:
+            assert kinds == ["answer.reset", "turn.failed"]
+            assert (answer["status"], answer["error"]["code"]) == ("failed", "interrupted")
+
+
+def test_the_same_idempotency_key_asks_once(client: httpx2.Client, fake: FakeLLM) -> None:
+    chat_id = new_chat(client)
+    path, headers = f"/api/chats/{chat_id}/messages", {"Idempotency-Key": "k-1"}
+    first = client.post(path, json={"content": QUESTION}, headers=headers)
+    second = client.post(path, json={"content": QUESTION}, headers=headers)
+    assert second.json() == first.json()
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert len(client.get(path).json()["items"]) == 2
+    other = client.post(path, json={"content": "something else"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert len(fake.requests) == 2
+
+
+def test_the_key_never_leaves_for_a_log_an_error_or_a_metric(
+    client: httpx2.Client, server: Server, fake: FakeLLM
+) -> None:
+    ask(client, new_chat(client), QUESTION)
+    assert fake.requests[0].headers["authorization"] == "Bearer sk-canary-7731"
+    shown = server.log.read_text() + client.get("/metrics").text + client.get("/readyz").text
+    assert "canary" not in shown
+    assert QUESTION not in shown

@@ -1,0 +1,93 @@
+"""The OpenAPI document is valid and complete: descriptions everywhere, examples that fit their schemas."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openapi_schema_validator import validate as validate_value
+from openapi_spec_validator import validate as validate_document
+
+from scripts.generated_docs import METHODS, openapi
+from tests.architecture.source import ROOT
+
+DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text("utf-8"))
+SCHEMAS = DOCUMENT["components"]["schemas"]
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+    if method in METHODS
+}
+
+
+def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What an operation takes and gives: where, media type, media type object."""
+    for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+        yield "body", kind, media
+    for status, response in operation["responses"].items():
+        for kind, media in response.get("content", {}).items():
+            yield status, kind, media
+
+
+def example_of(schema: dict[str, Any]) -> Any:
+    """Put an example together from those of a schema and its parts. Raises LookupError where there is none."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "$ref" in schema:
+        return example_of(SCHEMAS[schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return example_of(next(part for part in schema["anyOf"] if part.get("type") != "null"))
+    if "properties" in schema:
+        return {name: example_of(part) for name, part in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [example_of(schema["items"])]
+    raise LookupError(f"no example in {schema}")
+
+
+def test_the_committed_document_is_the_services() -> None:
+    assert openapi() == DOCUMENT
+
+
+def test_the_document_passes_the_validator() -> None:
+    validate_document(DOCUMENT)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_an_operation_says_what_it_does_and_takes(operation: dict[str, Any]) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"]
+    for parameter in operation.get("parameters", ()):
+        assert parameter.get("description"), parameter["name"]
+    assert all(response["description"] for response in operation["responses"].values())
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_body_and_reply_has_an_example_that_fits(operation: dict[str, Any]) -> None:
+    for _, _, media in bodies(operation):
+        example = media["example"] if "example" in media else example_of(media["schema"])
+        validate_value(example, {**media["schema"], "components": DOCUMENT["components"]})
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_error_is_a_problem_document(operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if status[0] in "45" and operation["operationId"] != "readyz_readyz_get":
+            schema = response["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_field_has_a_description(name: str) -> None:
+    schema = SCHEMAS[name]
+    assert schema.get("description"), name
+    for field, part in schema.get("properties", {}).items():
+        assert described(part), f"{name}.{field}"
+
+
+def described(part: dict[str, Any]) -> bool:
+    """Whether a field says what it is, itself or in the form it takes."""
+    referred = SCHEMAS[part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
+    forms = part.get("anyOf", ())
+    return bool(part.get("description") or referred.get("description")) or any(described(form) for form in forms)
