@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     )
     max_queued_turns: int = Field(100, ge=0, le=10_000, description="Turns that wait; past it 429.")
     max_turns_per_caller: int = Field(
-        32, ge=1, le=10_000, description="Turns of one caller that run or wait; past it 429."
+        132, ge=1, le=11_000, description="Turns of one caller that run or wait; past it 429."
     )
 
     resume_turns: bool = Field(

@@ -137,6 +137,7 @@ def _service(model: str) -> Iterator[Contender]:
             "LLM_MODEL": "instant",
             "KNOWLEDGE_DIR": str(_KNOWLEDGE),
             "DATA_DIR": place,
+            "LLM_PROBE": "false",
             "MAX_RUNNING_TURNS": "64",
             "LOG_LEVEL": "warning",
         }

@@ -14,11 +14,6 @@ from service.agent.reader import BuiltInReader
 
 TOOLS = tuple(Tool(name, "", {}) for name in ("search_kb", "list_kb_topics", "read_kb_doc"))
 PORTS = "# Ports\n\nThe service listens on port 8000 by default. The variable `PORT` changes it.\n\n- No root."
-START = (
-    "# Start\n\nStart the service from a checkout with one command:\n\n```sh\nscripts/run --all\n```\n\n"
-    "The first start takes a minute."
-)
-TABLE = "| Setting | Default |\n|---|---|\n| PORT | 8000 |\n| HOST | 127.0.0.1 |\n"
 TESLA = (
     "Nikola Tesla was born in Smiljan in 1856. He moved to New York in 1884. His patents earned him a lot of "
     "money, because many factories used alternating current."
@@ -108,44 +103,6 @@ async def test_each_piece_of_text_comes_by_itself_and_every_quote_has_a_marker()
         quoted, marker = re.fullmatch(r"\s*(?:- )?(.+?)\s\[(\d+)\]", piece, re.DOTALL).groups()  # type: ignore[union-attr]
         assert quoted in {"1": TESLA, "2": PORTS}[marker]
     assert "Smiljan" in reply.content
-
-
-async def test_how_to_start_is_answered_with_the_command_in_a_fenced_block() -> None:
-    text = await answer(
-        "How do I start the service?", passage(1, "start.md", START, "Start"), passage(2, "ports.md", PORTS)
-    )
-    assert "Start the service from a checkout with one command: [1]\n\n```sh\nscripts/run --all\n```\n[1]" in text
-
-
-async def test_a_table_row_is_quoted_with_the_header_of_its_table() -> None:
-    text = await answer(
-        "default of the setting HOST", passage(3, "settings.md", TABLE), passage(4, "start.md", START)
-    )
-    assert "| Setting | Default |\n| --- | --- |\n" in text
-    assert "| HOST | 127.0.0.1 |" in text
-    assert text.rstrip().endswith("]")
-    assert "[3]" in text
-
-
-async def test_a_list_that_a_sentence_introduces_is_quoted_whole() -> None:
-    steps = "To restore a backup do these steps:\n\n1. Stop the service.\n2. Copy the file back.\n3. Start it."
-    text = await answer("what are the steps to restore a backup", passage(1, "backup.md", steps))
-    assert "- Stop the service. [1]\n- Copy the file back. [1]\n- Start it. [1]" in text
-
-
-async def test_code_of_an_indented_block_gets_a_fence() -> None:
-    text = await answer(
-        "How do I start the service?", passage(1, "start.rst", "Start the service like this:\n\n    scripts/run")
-    )
-    assert "```\nscripts/run\n```\n[1]" in text
-
-
-async def test_a_number_in_brackets_in_a_document_does_not_become_a_marker() -> None:
-    found = passage(1, "tesla.md", "Nikola Tesla was born in Smiljan [1] in 1856.")
-    assert (
-        await answer("When was Nikola Tesla born?", found)
-        == "Nikola Tesla was born in Smiljan \\[1\\] in 1856. [1]"
-    )
 
 
 async def test_what_no_passage_tells_is_refused_without_any_marker() -> None:

@@ -39,7 +39,9 @@ FOREIGN: Final[Mapping[str, frozenset[str]]] = {  # libraries a part must not kn
     "chats": _NETWORK,
     "agent": _HTTP_SERVER,
 }
-_LOADS_LATE: Final = frozenset({"service/app.py", "service/cli.py", "service/providers.py"})  # optional or heavy parts
+_LOADS_LATE: Final = frozenset(
+    {"service/app.py", "service/cli.py", "service/providers.py"}
+)  # optional or heavy parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,14 @@ NOBODY = 65534
 
 @dataclass
 class Live:
-    """What a test works with. `told` are the changes in the order they were committed."""
+    """What a test works with: `told` are the changes as they were committed, `lags` the seconds they took."""
 
     root: Path
     db: Database
     index: Reconciler
     watcher: Watcher
     told: list[Changes] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
 
     async def names(self) -> set[str]:
@@ -108,11 +109,12 @@ async def live(
     """An index over `root`; with `watch` it is being watched, and the watch `stands` unless that cannot be."""
     async with open_database(data) as db:
         told: list[Changes] = []
-        listeners = Listeners(record=record, on_change=told.append)
+        lags: list[float] = []
+        listeners = Listeners(record=record, on_change=told.append, observe_lag=lags.append)
         folder = Folder(root, ENDINGS, MAX_BYTES)
         async with Reconciler(db, folder, settle=settle, listeners=listeners, observe_scan=observe_scan) as index:
             watcher = Watcher(index, watch or "off", intervals or Intervals(NEVER, NEVER, NEVER))
-            found = Live(root, db, index, watcher, told)
+            found = Live(root, db, index, watcher, told, lags)
             if watch is None:
                 yield found
                 return

@@ -12,7 +12,7 @@ from service.database import Transaction, open_database
 from service.errors import StorageError
 from service.kb import rows
 from service.kb.index import Changes
-from tests.kb.live import Live, fill, live, write
+from tests.kb.live import SETTLE, Live, fill, live, write
 
 EVENT = "INSERT INTO events (type, data, created_at) VALUES ('kb.updated', ?, 'now')"
 
@@ -30,6 +30,17 @@ async def test_what_is_added_changed_and_removed_is_told_with_one_revision(empty
     assert await empty.text("a.md") == "another"
     assert await empty.names() == {"a.md", "c.md"}
     assert empty.told == [first, second]
+
+
+async def test_the_lag_of_what_changed_since_the_start_is_told(tmp_path: Path) -> None:
+    fill(tmp_path / "knowledge", 5)
+    async with live(tmp_path / "knowledge", tmp_path / "data") as found:
+        await found.index.reconcile()
+        assert found.lags == []
+        write(tmp_path / "knowledge/a.md", "new")
+        await found.index.reconcile()
+        (lag,) = found.lags
+        assert SETTLE <= lag < 5
 
 
 async def test_an_unchanged_folder_changes_nothing(empty: Live) -> None:
