@@ -39,6 +39,7 @@ from service.telemetry import Metrics
 _LOG: Final = logging.getLogger(__name__)
 _LAG_INTERVAL: Final = 0.5
 _HOUR: Final = 3600.0
+_HEAD_START: Final = 1.0  # seconds the start may wait for the first scan
 _TICKET_AGE: Final = timedelta(hours=25)  # idempotency keys are promised for 24
 _NAMES_TOLD: Final = 100  # names in one kb.updated event
 
@@ -131,6 +132,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         lag = partial(_sample_lag, metrics)
         for name, work in (("watcher", watcher.run), ("loop-lag", lag), ("prune", partial(every, _HOUR, prune))):
             await stack.enter_async_context(supervised(name, work, metrics))
+        await _first_scan(index)
         yield Services(
             db=db,
             log=log,
@@ -177,6 +179,13 @@ def _announce_stop(services: Services) -> None:
 def _observe_commit(metrics: Metrics, seconds: float, writes: int) -> None:
     metrics.commit_seconds.observe(seconds)
     metrics.commit_writes.observe(writes)
+
+
+async def _first_scan(index: Reconciler) -> None:
+    """Let a small folder be indexed before the first question comes; a large one goes on meanwhile."""
+    end = time.monotonic() + _HEAD_START
+    while (await index.status()).state == "starting" and time.monotonic() < end:  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.01)
 
 
 async def _folder_note(index: Reconciler) -> str:

@@ -144,7 +144,7 @@ async def ask(kb: KnowledgeBase, case: Case) -> Result:
 async def _turn(
     kb: KnowledgeBase, question: str, history: Sequence[Exchange]
 ) -> tuple[Draft, tuple[Toolbox, float]]:
-    model, toolbox = BuiltInReader(), Toolbox(kb, result_chars=_RESULT_CHARS, folder_note=_all_well)
+    model, toolbox = BuiltInReader(), Toolbox(kb, result_chars=_RESULT_CHARS, folder_note=all_well)
     draft, first = Draft(model.name), 0.0
     messages = transcript(system_prompt(), list(reversed(history)), question, _LIMITS.window)
     async for event in answer(model, toolbox, messages, _LIMITS, draft):
@@ -153,7 +153,8 @@ async def _turn(
     return draft, (toolbox, first)
 
 
-async def _all_well() -> str:
+async def all_well() -> str:
+    """What is to be said of the folder of a benchmark: nothing."""
     return ""
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.answers import Case, holds, open_collection
+from scripts.benchmarks.answers import Case, all_well, holds, open_collection
 from scripts.benchmarks.regression import Vector, conditional_logit, dot, logistic
 from service.agent import grounds, scoring
 from service.agent.assessment import Assessment
@@ -111,7 +111,7 @@ async def _variants(kb: KnowledgeBase, case: Case, article_of: ArticleOf | None)
 
 async def _example(kb: KnowledgeBase, example: Example, left_out: Callable[[str], bool] | None = None) -> Example:
     """Search and read as the reader does, as if the documents `left_out` were not there."""
-    toolbox, question = Toolbox(kb, result_chars=8000, folder_note=_all_well), understand(example.case.text)
+    toolbox, question = Toolbox(kb, result_chars=8000, folder_note=all_well), understand(example.case.text)
     found = await _called(toolbox, "search_kb", {"query": question.query, "limit": 20})
     passages = [p for p in found.get("passages", ()) if left_out is None or not left_out(p["document"])]
     messages = [Message("user", question.text), *_result("search_kb", found | {"passages": passages[:PASSAGES]})]
@@ -132,10 +132,6 @@ async def _called(toolbox: Toolbox, name: str, arguments: dict[str, Any]) -> dic
 def _result(name: str, content: dict[str, Any]) -> list[Message]:
     call = ToolCall(name, name, "{}")
     return [Message("assistant", "", (call,)), Message("tool", json.dumps(content), call_id=name)]
-
-
-async def _all_well() -> str:
-    return ""
 
 
 def _by_name(document: str) -> str:
@@ -172,11 +168,11 @@ def _figures(part: Sequence[Example], fits: Sequence[Fit]) -> str:
     quoted = [(e, _quoted(e, fit)) for e, fit in accepted]
     answered = sum(holds(" ".join(quotes), e.case.answers) for e, quotes in quoted)
     refused = sum(not _accepted(e, fit) for e, fit in others)
-    return (
-        f"accepted {len(accepted) / len(answerable):.3f} answered {answered / len(answerable):.3f}"
-        f" refused {refused / len(others):.3f}"
-        f" sentences {sum(len(quotes) for _, quotes in quoted) / max(1, len(accepted)):.2f}"
-    )
+    figures = f"accepted {len(accepted) / len(answerable):.3f} refused {refused / len(others):.3f}"
+    if answered:
+        sentences = sum(len(quotes) for _, quotes in quoted) / len(accepted)
+        figures += f" answered {answered / len(answerable):.3f} sentences/answer {sentences:.2f}"
+    return figures
 
 
 def _accepted(example: Example, fit: Fit) -> bool:

@@ -19,6 +19,8 @@ _NOTE: Final = "n" * 400
 _MEMORY: Final = 20_000  # kB of growth
 _LOG_BYTES: Final = 64 * 2**20
 _LAG: Final = 0.5  # seconds at the 99th percentile, from the sending of a change until its event
+_LAG_SHARED: Final = 5.0  # in the short run, which shares the machine with other tests
+_HEARD: Final = 30.0  # seconds after the last change
 _DROPPED: Final = 60.0  # seconds after which a reader that took nothing is gone
 
 
@@ -70,17 +72,20 @@ async def slow(run: Run) -> Outcome:
         async with servers.client() as client:
             path = f"/api/chats/{(await client.post('/api/chats', json={})).json()['id']}"
             flow = _Flow(servers, client, outcome)
-            source = await EventSource.open(servers.base_url, "/api/events")
+            begin = (await client.get(path)).json()["last_event_id"]
+            source = await EventSource.open(servers.base_url, "/api/events", begin)
             await asyncio.gather(*(flow.write(path, -1 - n, 20) for n in range(_WRITERS)))
             flow.lags.clear()
             before = _resident(servers.pid)
             deaf = [_deaf(servers.base_url) for _ in range(run.amount(50, 20))]
             hearing = asyncio.create_task(flow.hear(source, (count + 20) * _WRITERS))
             await asyncio.gather(*(flow.write(path, n, count) for n in range(_WRITERS)))
-            async with asyncio.timeout(30):
-                await hearing
+            await asyncio.wait({hearing}, timeout=_HEARD)
+            hearing.cancel()
+            missed = len(flow.sent) - len(flow.lags)
+            outcome.check(missed == 0, f"the reader that reads missed {missed} of {len(flow.sent)} events")
             outcome.figures["RSS growth MB"] = round((_resident(servers.pid) - before) / 1000, 1)
-            _judge(flow, before, _resident(servers.pid))
+            _judge(flow, _resident(servers.pid) - before, _LAG_SHARED if run.short else _LAG)
             if not run.short:
                 await _dropped(client, outcome)
             await source.close()
@@ -90,12 +95,12 @@ async def slow(run: Run) -> Outcome:
     return outcome
 
 
-def _judge(flow: _Flow, before: int, after: int) -> None:
+def _judge(flow: _Flow, growth: int, longest: float) -> None:
     lags = sorted(flow.lags[20 * _WRITERS :])
-    late = lags[int(len(lags) * 0.99)]
+    late = lags[int(len(lags) * 0.99)] if lags else float("inf")
     flow.outcome.most("lag p99 ms", late * 1000)
-    flow.outcome.check(late <= _LAG, f"event lag p99 {late * 1000:.0f} ms")
-    flow.outcome.check(after - before <= _MEMORY, f"memory grew by {after - before} kB")
+    flow.outcome.check(late <= longest, f"event lag p99 {late * 1000:.0f} ms")
+    flow.outcome.check(growth <= _MEMORY, f"memory grew by {growth} kB")
     most = flow.outcome.figures["WAL MB"]
     flow.outcome.check(most * 2**20 <= _LOG_BYTES, f"the write-ahead log grew to {most} MB")
 

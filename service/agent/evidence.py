@@ -117,9 +117,9 @@ def _passages(result: Mapping[str, Any]) -> Iterator[Passage]:
         identifier, text = entry.get("id"), entry.get("text")
         if not isinstance(identifier, int) or not isinstance(text, str):
             continue
-        first, _, last = str(entry.get("lines", "")).partition("-")
+        first = str(entry.get("lines", "")).partition("-")[0]
         start = int(first) if first.isdecimal() else 1
-        end = int(last) if last.isdecimal() else start + text.count("\n")
+        end = start + text.count("\n")
         document, title, heading = (str(entry.get(key, "")) for key in ("document", "title", "heading"))
         yield from _sections(Passage(identifier, document, title, heading, start, end, text))
 

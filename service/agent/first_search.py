@@ -18,7 +18,7 @@ def first_search(transcript: Sequence[Message]) -> ToolCall | None:
     if not transcript or transcript[-1].role != "user":
         return None
     question = transcript[-1].content
-    if intent(question) not in {"question", "topics"}:
+    if intent(question) != "question":
         return None
     query = understand(question, _exchanges(transcript[:-1])).query.strip() or question
     return ToolCall(_CALL_ID, "search_kb", json.dumps({"query": query[:_QUERY_CHARS]}, ensure_ascii=False))

@@ -14,7 +14,7 @@ from service.agent.citations import CitationFilter
 from service.agent.draft import Draft, Reached
 from service.agent.first_search import first_search
 from service.agent.model import ChatModel, Message, Reply, TextPiece, ToolCall
-from service.agent.tools import TOOLS, Toolbox, ToolResult
+from service.agent.tools import LISTING, TOOLS, Toolbox, ToolResult
 from service.chats.records import MadeBy, Step
 from service.errors import ModelError
 
@@ -170,7 +170,7 @@ async def _run(
         draft.fruitless = 0
     elif call.name == "search_kb" and result.error is None:
         draft.fruitless += 1
-    draft.searched = draft.searched or result.error is None
+    draft.searched = draft.searched or (result.error is None and call.name != LISTING)
     arguments = call.arguments[:_ARGUMENT_CHARS]
     return Step(number, call.name, arguments, result.hits, result.error, _ms(began), made_by), result
 

@@ -66,9 +66,8 @@ def _quest(now: Situation, question: Question, tools: Collection[str]) -> ToolCa
     assessment = Assessment(question, evidence.passages)
     if "read_kb_doc" in tools and not evidence.documents_read and not assessment.hopeless:
         return _call(now, "read_kb_doc", **surroundings(evidence.passages[0]))
-    if not assessment.answerable:
-        return not_told(now.question, evidence, assessment.near_documents)
-    return pieces(choose(assessment.candidates))
+    quotes = choose(assessment.candidates) if assessment.answerable else ()
+    return pieces(quotes) if quotes else not_told(now.question, evidence, assessment.near_documents)
 
 
 def surroundings(passage: Passage) -> dict[str, str | int]:

@@ -16,6 +16,7 @@ _AFTER: Final = 0.4
 _SPOKEN_OF: Final = 1.0  # added to the score in a document that the answer before has quoted
 _SAID: Final = 0.5  # off the score of a sentence that it has quoted
 _TELLING: Final = 20  # characters from which a sentence is known again
+_IN_EXAMPLES: Final = 0.5
 _SHORT_CODE: Final = 6  # lines, fences included
 _NONE: Final[Matches] = {}
 
@@ -24,7 +25,7 @@ class Signals(NamedTuple):
     """What speaks for a sentence. Shares are of the weight of the question's terms."""
 
     own: float  # share in the sentence
-    count: float  # the same, with all terms weighing the same
+    words: float  # the same, with all words weighing the same
     around: float  # share only in the sentences beside it
     section: float  # share only in its heading
     title: float  # share only in the title of its document
@@ -32,13 +33,12 @@ class Signals(NamedTuple):
     lead: float  # the same, less with every sentence below the heading
     passage: float  # strength of its passage, 1 for the strongest
     form: float  # how well it has the form of the expected answer
-    code: float  # 1 for code where no procedure is asked for, less for code where one is: the longer the more
 
 
-# Conditional logit, fitted by `scripts/bench weights` on the English questions of XQuAD that come with answers and on
-# those over `knowledge`, rounded. Fitted without the article that is asked about, the weights do as well.
+# Conditional logit, fitted by `scripts/bench weights` on those of XQuAD's English questions that come with answers
+# and on those over `knowledge`; rounded. Fitted without the article that is asked about, the weights do as well.
 WEIGHTS: Final = Signals(
-    own=6.4, count=2.6, around=4.0, section=2.2, title=1.4, topic=3.2, lead=2.8, passage=4.2, form=1.5, code=-0.8
+    own=6.3, words=2.7, around=3.9, section=2.3, title=1.3, topic=3.1, lead=2.8, passage=4.2, form=1.5
 )
 
 
@@ -105,12 +105,12 @@ def _signals(
             continue
         below += 1
         before = matches[at - 1] if at else _NONE
-        size = _SHORT_CODE / max(_SHORT_CODE, words.count("\n") + 1) if sentence.kind == "code" else 1.0
+        size = _worth(question, words) if sentence.kind == "code" else 1.0
         yield (
             sentence,
             Signals(
                 own=asked.share(own) * size,
-                count=asked.words(own) / length * size,
+                words=asked.words(own) / length * size,
                 around=_around(asked, matches, at),
                 section=asked.share(section, own, before),
                 title=asked.share(title, own, before, section),
@@ -118,15 +118,14 @@ def _signals(
                 lead=topic / below,
                 passage=strength,
                 form=offers(question.kind, words, asked.terms),
-                code=_out_of_place(question, words) if sentence.kind == "code" else 0.0,
             ),
         )
 
 
-def _out_of_place(question: Question, code: str) -> float:
-    if question.kind != "procedure":
-        return 1.0
-    return min(1.0, max(0, code.count("\n") - _SHORT_CODE) / _SHORT_CODE)
+def _worth(question: Question, code: str) -> float:
+    """What a word in code counts: in a long block many words stand by chance, and examples quote questions."""
+    length = _SHORT_CODE / max(_SHORT_CODE, code.count("\n") + 1)
+    return length if question.kind == "procedure" else length * _IN_EXAMPLES
 
 
 def _around(asked: AskedTerms, matches: Sequence[Matches], at: int) -> float:

@@ -173,7 +173,7 @@ def _phrases(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, end
         return
     begin = start
-    for gap in re.finditer(r"\s+", text[start:end]):
+    for gap in re.finditer(r"(?<!\d)\s+(?=[^\W\d])", text[start:end]):
         if start + gap.start() - begin >= _PHRASE:
             yield begin, start + gap.start()
             begin = start + gap.end()

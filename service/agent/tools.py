@@ -18,6 +18,9 @@ from service.kb.search import DocumentText, Hit, KnowledgeBase, SearchResult, To
 _NAMES_PER_TOPIC: Final = 20
 
 
+LISTING: Final = "list_kb_topics"  # tells what there is, and is no search for an answer
+
+
 class SearchArguments(BaseModel):
     """Arguments of search_kb."""
 
@@ -99,7 +102,7 @@ class Toolbox:
         self.kb_revision: int | None = None
         self._run: Mapping[str, Callable[[str], Awaitable[tuple[dict[str, Any], int]]]] = {
             "search_kb": self._search,
-            "list_kb_topics": self._topics,
+            LISTING: self._topics,
             "read_kb_doc": self._read,
         }
 
@@ -266,7 +269,7 @@ TOOLS: Final = (
         SearchArguments,
     ),
     _tool(
-        "list_kb_topics",
+        LISTING,
         "List the topics of the knowledge base with their documents. Use it when asked what there is.",
         TopicsArguments,
     ),

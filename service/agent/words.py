@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from service.kb import function_words
-from service.kb.analysis import TOKEN, Term, Token, analyse, fold
+from service.kb.analysis import TOKEN, Token, analyse, fold
+from service.kb.words import Term
 
 _EVERYDAY: Final = """
 first last many much more most year years time day days people person name named call called known know type

@@ -3,11 +3,13 @@
 import codecs
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from service.kb import front_matter, headings, passages
+from service.kb import front_matter, passages
+from service.kb.front_matter import FrontMatter
+from service.kb.headings import Outline, outline
 from service.kb.lines import Lines
 from service.kb.passages import Passage
 
@@ -57,8 +59,8 @@ def parse(name: str, data: bytes, *, max_bytes: int | None = None) -> Document |
         return text
     lines = Lines.of(text)
     front = front_matter.parse(lines)
-    outline = headings.outline(lines, PurePosixPath(name).suffix.lower(), front.lines)
-    first = outline.headings[0].text if outline.headings else ""
+    sections = _outline(name, lines, front)
+    first = sections.headings[0].text if sections.headings else ""
     return Document(
         name=name,
         title=front.title or first or _readable(name),
@@ -70,7 +72,7 @@ def parse(name: str, data: bytes, *, max_bytes: int | None = None) -> Document |
         lines=len(lines),
         size=len(data),
         text=text,
-        passages=passages.cut(lines, outline, front.lines),
+        passages=passages.cut(lines, sections, front.lines),
         warnings=front.warnings,
     )
 
@@ -86,6 +88,13 @@ def decode(data: bytes) -> str | Unreadable:
     if nul >= 0:
         return Unreadable("not_text", f"NUL at character {nul}")
     return text
+
+
+def _outline(name: str, lines: Lines, front: FrontMatter) -> Outline:
+    found = outline(lines, PurePosixPath(name).suffix.lower(), front.lines)
+    if front.rule is None:
+        return found
+    return replace(found, headings=tuple(heading for heading in found.headings if heading.last != front.rule))
 
 
 def _folder(name: str) -> str:

@@ -18,9 +18,14 @@ _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """What the author declared; `lines` is how many lines the block takes, 0 where there is none."""
+    """What the author declared.
+
+    `lines` is how many lines the block takes, 0 where there is none or it is broken; `rule` is then the line
+    (from 0) that was to close it, which is no underline of a heading.
+    """
 
     lines: int = 0
+    rule: int | None = None
     title: str = ""
     topic: str = ""
     description: str = ""
@@ -45,7 +50,7 @@ def parse(lines: Lines) -> FrontMatter:
     except yaml.YAMLError as error:
         problem, values = _explain(error), None
     if values is None:
-        return FrontMatter(warnings=(problem or "front matter is not a mapping of names to values",))
+        return FrontMatter(rule=end, warnings=(problem or "front matter is not a mapping of names to values",))
     return _fields(values, end + 1)
 
 

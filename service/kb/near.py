@@ -36,6 +36,6 @@ def neighbours(term: Term) -> tuple[str, ...]:
 
 
 def beginnings(term: Term) -> tuple[str, ...]:
-    """What longer words that are like this one may begin with: all of it, then less, down to SHORTEST letters."""
+    """What longer words that are like this one may begin with: all of it, else all but a letter."""
     key = term.key
-    return tuple(key[:length] for length in (len(key), len(key) - 1, len(key) - 2) if length >= SHORTEST)
+    return tuple(beginning for beginning in (key, key[:-1]) if len(beginning) >= SHORTEST)

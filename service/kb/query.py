@@ -70,7 +70,7 @@ def candidates_for(frequencies: Mapping[str, int], budget: int) -> Iterator[str]
 
     FTS5 scores every row that matches, at about a third of a microsecond each. So rare terms pick the rows, about
     `budget` of them, and less rare ones help to order these; where even the rarest is frequent, the rows that have
-    all terms come first.
+    all terms come first. The last expression goes beyond the budget, for when rare terms find next to nothing.
     """
     every = rarest(frequencies, sum(frequencies.values()))
     rare = rarest(frequencies, budget)
@@ -78,6 +78,8 @@ def candidates_for(frequencies: Mapping[str, int], budget: int) -> Iterator[str]
     if frequencies[rare[0]] > budget and len(every) > 1:
         yield " AND ".join(_quoted(key) for key in every)
     yield f"({any_of(rare)}) AND ({any_of((*rare, *helping))})" if helping else any_of(rare)
+    if len(rare) < len(every):
+        yield any_of(every[: len(rare) + 1])
 
 
 def any_of(keys: Iterable[str]) -> str:

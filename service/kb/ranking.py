@@ -106,7 +106,7 @@ def _score(wanted: _Wanted, candidate: Candidate, average_length: float) -> Rank
         saturated = count * (K1 + 1) / (count + damping)
         for term in wanted[key]:
             same_stem = term.stem is None or term.stem in candidate.forms
-            same_form = term.form is None or term.form in candidate.forms
+            same_form = same_stem and (term.form is None or term.form in candidate.forms)
             bonus = STEM_BONUS * same_stem + FORM_BONUS * same_form
             if term.identifier and same_stem:
                 bonus += IDENTIFIER_BONUS

@@ -52,6 +52,8 @@ def _inflection(word: str) -> str:
         return word[:-3] + "y" if len(word) > 4 else word[:-1]
     for ending in ("ing", "ed"):
         stem = word.removesuffix(ending)
+        if len(stem) == 2 and stem[0] in "aeiou" and stem[1] not in "aeiou":  # using, aged, icing
+            return stem + "e"
         if stem != word and len(stem) >= 3 and _VOWEL.search(stem) and not word.endswith("eed"):
             doubled = len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] in _DOUBLED
             return stem[:-1] if doubled else stem

@@ -83,3 +83,11 @@ async def test_a_model_that_rephrases_for_ever_costs_four_searches(toolbox: Tool
     with FakeLLM(rephrasing) as fake:
         _, draft = await run(fake, toolbox)
     assert (draft.llm_calls, draft.tool_calls, draft.outcome) == (5, 4, Outcome.GROUNDED)
+
+
+async def test_an_answer_of_nothing_but_removed_markers_is_no_answer(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.say("[77]")
+    with pytest.raises(ModelError) as failed:
+        await run(fake, toolbox)
+    assert (failed.value.code, failed.value.retryable) == ("empty_answer", True)

@@ -226,6 +226,19 @@ async def test_asked_for_more_it_quotes_what_it_has_not_said_yet() -> None:
     assert text.endswith("[1]")
 
 
+async def test_asked_for_more_than_there_is_it_says_so() -> None:
+    said = "Nikola Tesla was born in Smiljan in 1856."
+    before = [Message("user", "When was Nikola Tesla born?"), Message("assistant", said)]
+    text = await answer("tell me more", passage(1, "tesla.md", said), earlier=before)
+    assert text.startswith("The knowledge base does not tell this.")
+
+
+async def test_a_knowledge_base_without_topics_is_told_to_be_empty() -> None:
+    messages = [Message("user", "list all topics"), *called("list_kb_topics", {}, {"topics": []})]
+    _, reply = await ask(messages)
+    assert reply.content == "The knowledge base is empty."
+
+
 async def test_a_result_that_was_left_out_of_the_transcript_is_no_obstacle() -> None:
     messages = searched("When was Nikola Tesla born?", passage(1, "tesla.md", TESLA))
     messages[3] = Message("tool", '{"note": "This older result was left out."}', call_id="call_1")

@@ -48,6 +48,7 @@ def server(folder: Path, model: Model) -> Iterator[Server]:
 
 def asked(client: httpx2.Client) -> str:
     """Ask in a chat of its own; give the answer's address once its text has begun."""
+    eventually(lambda: client.get("/api/kb/status").json()["indexed"] > 0)
     path = f"/api/chats/{client.post('/api/chats', json={}).json()['id']}/messages"
     posted = client.post(path, json={"content": QUESTION}, headers={"Prefer": "respond-async"})
     answer = f"{path}/{posted.json()['id']}"
