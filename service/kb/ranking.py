@@ -9,8 +9,8 @@ from service.kb.query import Query
 
 K1: Final = 1.2  # Robertson and Zaragoza (2009): 1.2 to 2 for repetition, 0.75 for length
 B: Final = 0.75
-STEM_BONUS: Final = 0.2  # the word's stem is the same, not only its first letters
-FORM_BONUS: Final = 0.2  # the word is written the same
+STEM_BONUS: Final = 0.3  # the word's stem is the same, not only its first letters
+FORM_BONUS: Final = 0.1  # the word is written the same
 IDENTIFIER_BONUS: Final = 0.5  # an identifier or a file name stands there as a whole
 
 

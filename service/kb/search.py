@@ -127,10 +127,12 @@ class KnowledgeBase:
                 yield _hit(row, ranked.score, found.keys)
 
     def _spelled(self, connection: sqlite3.Connection, keys: tuple[str, ...]) -> Iterator[str]:
-        """The keys as words: as they are spelled in a passage that has them."""
+        """The keys as words: as they are spelled in a passage that has them, in its text or above it."""
         for key in keys:
             row = connection.execute(self._sql["passage_with"], (any_of([key]),)).fetchone()
-            yield min(spelled(row[0], key), key=len, default=key) if row else key
+            text, forms = row or ("", "")
+            whole = [form for form in forms.split() if form.startswith(key)]
+            yield min([*spelled(text, key)] or whole, key=len, default=key)
 
 
 def _hit(row: tuple[str, str, str, str, int, int, str, str], score: float, keys: frozenset[str]) -> Hit:

@@ -32,5 +32,11 @@ FROM passages AS p JOIN documents AS d ON d.id = p.document_id
 WHERE p.id = ?;
 
 -- name: passage_with
--- The text of one passage that a full-text expression finds.
-SELECT text FROM passages WHERE id = (SELECT rowid FROM passages_fts WHERE passages_fts MATCH ? LIMIT 1);
+-- The text of one passage that a full-text expression finds, and the forms of its words.
+-- By name and place, not by row: an index that was rebuilt has to give the same. A frequent term is not looked at whole.
+SELECT p.text, t.forms
+FROM (SELECT rowid AS id FROM passages_fts WHERE passages_fts MATCH ? LIMIT 1000) AS found
+JOIN passages AS p ON p.id = found.id
+JOIN documents AS d ON d.id = p.document_id
+JOIN passage_terms AS t ON t.passage_id = p.id
+ORDER BY d.name, p.ordinal LIMIT 1;

@@ -297,5 +297,4 @@ class TestPassages:
 def test_lines_are_those_of_an_editor(text: str) -> None:
     expected = re.split(r"\r\n|\n|\r", text)
     lines = Lines.of(text)
-
     assert [lines[i] for i in range(len(lines))] == (expected[:-1] if expected[-1] == "" else expected)

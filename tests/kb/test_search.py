@@ -1,12 +1,7 @@
-"""Search over a real index: the ladder, ranking, topics, excerpts, deadlines, any text as a query."""
-
-import time
+"""Search over a real index: the ladder, ranking, topics, excerpts."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from service.errors import ReadDeadlineExceeded
 from service.kb import rows
 from service.kb.search import KnowledgeBase, SearchResult
 from tests.kb.shelf import add, fill, opened, shelf
@@ -22,19 +17,6 @@ GUIDES = {
     "zh/panthers.md": "黑豹队的防守只丢了308分，在联赛中排名第六。\n",
     "th/score.md": "ทีมรับของแพนเธอร์สเสียไปเพียง 308 คะแนน\n",
 }
-
-# What people and fuzzers type; each of these is an error or another query where it reaches FTS5 as it is.
-HOSTILE = [
-    "", " ", "*", '"', "'", "''", '""', "don't", "C++", "c#", "node.js", "what is foo-bar?", "100%",
-    "user@x.com", "https://example.com/a?b=c#d", "refund:", "title:refund", "-title:refund", "terms:alpha",
-    "a AND", "OR", "NOT", "AND OR NOT", "NEAR(a b)", "NEAR(a* b* c*, 5)", "(", ")", "((((", "a)b(",
-    "^start", "a^b", "+", "a + b", "{a b}:c", "[a]", "a\\b", "a/b", "a|b", "a&b", "a~1", "a!b",
-    ";drop table documents;", "--", "/*", "%", "_", "?", "a?", "¿qué?", "\0", "a\0b", "\ud800", "a\udfffb",
-    "\ufeff", "\u200b", "\u202e", "\n\t\r", "e\u0301" * 50, "\U0001f600", "İ" * 40, "w*",
-    " OR ".join(["w*"] * 100), " ".join(f"t{n}" for n in range(5_000)), '"' * 2_001, "a" * 2_000,
-    "a " * 1_000, "the " * 250, "zebra " * 400, "漢" * 2_000, "ก" * 2_000, "a_" * 1_000, "1." * 1_000,
-    "'a" * 1_000, "(" * 2_000, "NOT " * 500, "x.md " * 400,
-]  # fmt: skip
 
 
 def names(result: SearchResult) -> list[str]:
@@ -163,9 +145,9 @@ class TestRanking:
 
     async def test_the_same_form_comes_before_other_forms(self) -> None:
         async with shelf(
-            {"a.md": "They were organised.", "b.md": "The organisation.", "c.md": "To organise."}
+            {"tom.md": "They were organised.", "tim.md": "The organisation.", "tam.md": "To organise."}
         ) as kb:
-            for form, document in [("organised", "a.md"), ("organisation", "b.md"), ("organise", "c.md")]:
+            for form, document in [("organised", "tom.md"), ("organisation", "tim.md"), ("organise", "tam.md")]:
                 result = await kb.search(form)
                 assert names(result)[0] == document
                 assert len(result.hits) == 3
@@ -264,49 +246,3 @@ class TestExcerpts:
             hit = (await kb.search("防守丢了")).hits[0]
 
         assert [hit.excerpt[a:b] for a, b in hit.highlights] == ["防守", "丢了"]
-
-
-class TestAnyText:
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def texts() -> dict[str, str]:
-        words = ["the", "zebra", "a", "w1", "t1", "alpha", "漢漢", "กกก", "1.1", "a_a", "title", "refund"]
-        return {
-            f"{n}.md": " ".join(words[(n * i) % len(words)] + ("s" * (i % 3)) for i in range(1, 80))
-            for n in range(900)
-        }
-
-    async def test_hostile_queries_neither_fail_nor_take_long(self, texts: dict[str, str]) -> None:
-        async with shelf(texts, seconds=0.25) as kb:
-            for question in HOSTILE:
-                started = time.process_time()
-                await kb.search(question)
-                assert time.process_time() - started <= 0.25, question[:40]
-
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-    @given(st.lists(st.text(max_size=60), max_size=12))
-    async def test_no_text_makes_a_search_fail(self, questions: list[str]) -> None:
-        async with shelf({"a.md": "alpha beta", "b.md": "beta gamma 漢字 C++"}) as kb:
-            for question in questions:
-                result = await kb.search(question, topic=question[:3] or None)
-                for hit in result.hits:
-                    assert all(0 <= a < b <= len(hit.excerpt) for a, b in hit.highlights)
-
-
-class TestDeadline:
-    async def test_a_search_that_takes_too_long_is_an_error_and_not_no_hits(self) -> None:
-        texts = {f"{n}.md": "\n\n".join(f"## S{i}\n\nalpha beta {n}" for i in range(20)) for n in range(200)}
-        async with shelf(texts, seconds=1e-9) as kb:
-            with pytest.raises(ReadDeadlineExceeded):
-                await kb.search("alpha beta")
-
-    async def test_searches_are_observed_with_their_step(self) -> None:
-        seen: list[tuple[str, float]] = []
-        async with opened() as db:
-            await fill(db, {"a.md": "lantern"})
-            kb = KnowledgeBase(db, search_timeout=5, observe=lambda step, seconds: seen.append((step, seconds)))
-            await kb.search("lantern")
-            await kb.search("zzzzz")
-
-        assert [step for step, _ in seen] == ["terms", "none"]
-        assert all(0 < seconds < 5 for _, seconds in seen)
