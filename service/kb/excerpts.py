@@ -35,17 +35,14 @@ def matches(text: str, keys: AbstractSet[str]) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     grams = sorted((key for key in keys if not key.isascii()), key=len, reverse=True)
     beginnings = _beginnings(keys)
-    for token in TOKEN.finditer(text):
+    for token in _likely(text, beginnings):
         word = token[0]
-        if word.isascii():
-            hit = _match(word, keys) if beginnings.search(word) else None
-        elif word[-1] >= _FIRST_UNSPACED or word[0] >= _FIRST_UNSPACED:
+        if word[0] >= _FIRST_UNSPACED or word[-1] >= _FIRST_UNSPACED:
             found += _inside(word, token.start(), grams)
-            continue
-        else:
+        elif not word.isascii() or beginnings.search(word):
             hit = _match(word, keys)
-        if hit is not None:
-            found.append((token.start(), token.end(), hit))
+            if hit is not None:
+                found.append((token.start(), token.end(), hit))
     return found
 
 
@@ -53,6 +50,23 @@ def spelled(text: str, key: str) -> Iterator[str]:
     """How a term is written in `text`, in lower case, at every place where it stands."""
     for start, end, _ in matches(text, {key}):
         yield text[start:end].casefold()
+
+
+def _likely(text: str, beginnings: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """The tokens that may match; in a text of ASCII only those around a beginning, which is much faster."""
+    if not text.isascii():
+        yield from TOKEN.finditer(text)
+        return
+    done = 0
+    for found in beginnings.finditer(text):
+        begin = found.start()
+        while begin > done and not text[begin - 1].isspace():
+            begin -= 1
+        for token in TOKEN.finditer(text, begin) if found.start() >= done else ():
+            done = token.end()
+            if done > found.start():
+                yield token
+                break
 
 
 def _match(word: str, keys: AbstractSet[str]) -> str | None:
