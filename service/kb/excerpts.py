@@ -16,6 +16,8 @@ _FIRST_UNSPACED: Final = "\u0e00"  # from Thai on scripts write without spaces; 
 _LEAD: Final = 60  # characters shown before the first match of the best window
 
 Span = tuple[int, int]
+Match = tuple[int, int, str]
+"""Start, end, and a key that matched there."""
 
 
 def excerpt(text: str, keys: AbstractSet[str]) -> tuple[str, tuple[Span, ...]]:
@@ -30,19 +32,19 @@ def excerpt(text: str, keys: AbstractSet[str]) -> tuple[str, tuple[Span, ...]]:
     return text[start:end], inside
 
 
-def matches(text: str, keys: AbstractSet[str]) -> list[tuple[int, int, str]]:
-    """Where words of `text` match: start, end and one key that matched, in order, none overlapping."""
-    found: list[tuple[int, int, str]] = []
-    grams = sorted((key for key in keys if not key.isascii()), key=len, reverse=True)
-    beginnings = _beginnings(keys)
-    for token in _likely(text, beginnings):
-        word = token[0]
-        if word[0] >= _FIRST_UNSPACED or word[-1] >= _FIRST_UNSPACED:
-            found += _inside(word, token.start(), grams)
-        elif not word.isascii() or beginnings.search(word):
-            hit = _match(word, keys)
-            if hit is not None:
-                found.append((token.start(), token.end(), hit))
+def matches(text: str, keys: AbstractSet[str]) -> list[Match]:
+    """Where `text` matches: start, end and one key that matched, in order, none overlapping another."""
+    plain = fold(text)
+    if len(plain) != len(text):  # some letter folds to several: offsets would not fit
+        plain = text
+    words = {key for key in keys if key[0] < _FIRST_UNSPACED}
+    found: list[Match] = []
+    for start, end, key in sorted((*_words(plain, words), *_pieces(plain, keys - words))):
+        if found and start <= found[-1][1] and (start < found[-1][1] or key not in words):
+            first, last, known = found[-1]
+            found[-1] = (first, max(last, end), known)
+        else:
+            found.append((start, end, key))
     return found
 
 
@@ -52,59 +54,40 @@ def spelled(text: str, key: str) -> Iterator[str]:
         yield text[start:end].casefold()
 
 
-def _likely(text: str, beginnings: re.Pattern[str]) -> Iterator[re.Match[str]]:
-    """The tokens that may match; in a text of ASCII only those around a beginning, which is much faster."""
-    if not text.isascii():
-        yield from TOKEN.finditer(text)
-        return
+def _words(text: str, keys: AbstractSet[str]) -> Iterator[Match]:
+    """Words that have one of the keys. Only those that hold a beginning of a key are analysed."""
     done = 0
-    for found in beginnings.finditer(text):
+    for found in _beginnings(keys).finditer(text):
+        if found.start() < done:
+            continue
         begin = found.start()
         while begin > done and not text[begin - 1].isspace():
             begin -= 1
-        for token in TOKEN.finditer(text, begin) if found.start() >= done else ():
-            done = token.end()
-            if done > found.start():
-                yield token
-                break
-
-
-def _match(word: str, keys: AbstractSet[str]) -> str | None:
-    return next((key for part in analyse(word) for key in (*part.keys, *part.weak) if key in keys), None)
+        token = next((t for t in TOKEN.finditer(text, begin) if t.end() > found.start()), None)
+        if token is None:
+            return
+        done = token.end()
+        key = next((key for part in analyse(token[0]) for key in (*part.keys, *part.weak) if key in keys), None)
+        if key is not None:
+            yield token.start(), token.end(), key
 
 
 def _beginnings(keys: AbstractSet[str]) -> re.Pattern[str]:
-    """What a word of ASCII letters must hold to match; analysing every word would take ten times longer.
-
-    The last letter may have changed on the way from the word to its key.
-    """
-    starts = {re.escape(key[: max(2, len(key) - 1)]) for key in keys if key.isascii()}
+    """What a word must hold to match. The last letter may have changed on the way from the word to its key."""
+    starts = {re.escape(key[: max(2, len(key) - 1)]) for key in keys}
     return re.compile("|".join(sorted(starts)) or "(?!)", re.IGNORECASE)
 
 
-def _inside(word: str, offset: int, grams: list[str]) -> list[tuple[int, int, str]]:
-    """Matches of pairs and triples within a run; those that touch become one."""
-    folded = fold(word)
-    if len(folded) != len(word):
-        return []
-    marked = [""] * len(word)
-    for gram in grams:
-        at = folded.find(gram)
-        while at >= 0:
-            marked[at : at + len(gram)] = [marked[i] or gram for i in range(at, at + len(gram))]
-            at = folded.find(gram, at + 1)
-    found: list[tuple[int, int, str]] = []
-    for index, gram in enumerate(marked):
-        if not gram:
-            continue
-        if found and found[-1][1] == offset + index:
-            found[-1] = (found[-1][0], offset + index + 1, found[-1][2])
-        else:
-            found.append((offset + index, offset + index + 1, gram))
-    return found
+def _pieces(text: str, keys: AbstractSet[str]) -> Iterator[Match]:
+    """Pairs and triples of characters, wherever they stand."""
+    if not keys:
+        return
+    longest_first = sorted(map(re.escape, keys), key=len, reverse=True)
+    for found in re.finditer(f"(?=({'|'.join(longest_first)}))", text):
+        yield found.start(1), found.end(1), found[1]
 
 
-def _window(text: str, found: list[tuple[int, int, str]]) -> int:
+def _window(text: str, found: list[Match]) -> int:
     """Where the excerpt begins: a little before the match from which on most different words are in reach."""
     if len(text) <= EXCERPT_CHARS or not found:
         return 0
@@ -116,7 +99,7 @@ def _window(text: str, found: list[tuple[int, int, str]]) -> int:
     return space + 1 if space >= 0 else start
 
 
-def _densest(found: list[tuple[int, int, str]]) -> int:
+def _densest(found: list[Match]) -> int:
     """Index of the match after which most different words follow within an excerpt's length."""
     inside: Counter[str] = Counter()
     best, answer, following = 0, 0, 0

@@ -5,7 +5,7 @@ counts as three, so that passages say about as much in every script.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,8 +51,9 @@ def cut(lines: Lines, outline: Outline, start: int) -> tuple[Passage, ...]:
     headings = outline.headings
     if len(headings) * SHORTEST_SECTION > len(lines.text) + MANY_SECTIONS * SHORTEST_SECTION:
         headings = ()
+    fenced = dict(outline.verbatim)
     for path, first, last in _sections(headings, start, len(lines) - 1):
-        blocks = _blocks(lines, outline.verbatim, first, last)
+        blocks = _blocks(lines, fenced, first, last)
         for group in _groups(blocks):
             passages.extend(_passages(lines, path, group))
     return tuple(passages)
@@ -69,32 +70,30 @@ def _sections(headings: Sequence[Heading], start: int, end: int) -> Iterator[tup
         yield " > ".join(h.text for h in path), heading.first, following - 1
 
 
-def _blocks(lines: Lines, verbatim: Sequence[tuple[int, int]], first: int, last: int) -> list[_Block]:
-    fenced = {begin: min(end, last) for begin, end in verbatim if first <= begin <= last}
+def _blocks(lines: Lines, fenced: Mapping[int, int], first: int, last: int) -> list[_Block]:
     blocks: list[_Block] = []
     index = first
     while index <= last:
         if not lines[index].strip():
             index += 1
             continue
-        end = fenced.get(index)
-        if end is None:
-            end = _paragraph_end(lines, fenced, index, last)
-        blocks.extend(_fitting(lines, index, end))
+        end = min(fenced[index], last) if index in fenced else _paragraph_end(lines, fenced, index, last)
+        whole = HARD_LIMIT if index in fenced or _is_table(lines[index]) else LARGEST
+        blocks.extend(_fitting(lines, index, end, whole))
         index = end + 1
     return blocks
 
 
-def _paragraph_end(lines: Lines, fenced: dict[int, int], index: int, last: int) -> int:
+def _paragraph_end(lines: Lines, fenced: Mapping[int, int], index: int, last: int) -> int:
     while index < last and index + 1 not in fenced and lines[index + 1].strip():
         index += 1
     return index
 
 
-def _fitting(lines: Lines, first: int, last: int) -> Iterator[_Block]:
-    """The block itself where it fits, else pieces of it cut between lines; a single line may stay too long."""
+def _fitting(lines: Lines, first: int, last: int, whole: int) -> Iterator[_Block]:
+    """The block itself up to the size `whole`, else pieces cut between lines; a single line may stay too long."""
     size = _size(lines.cut(first, last))
-    if size <= LARGEST or (size <= HARD_LIMIT and _is_table(lines[first])):
+    if size <= whole:
         yield _Block(first, last, size)
         return
     begin, filled = first, 0

@@ -15,7 +15,8 @@ from service.kb.words import Term, exact
 
 MAX_CHARS: Final = 4_000  # of a question; what follows is not looked at
 MAX_TERMS: Final = 64  # distinct terms of a question that count
-MATCH_TERMS: Final = 16  # distinct terms in one full-text expression
+MATCH_TERMS: Final = 12  # distinct terms in one full-text expression; more find no better
+ENOUGH_RARE: Final = 8  # rare terms need no help to order the candidates
 HELPING_SHARE: Final = 4  # terms up to so many times as frequent as the budget help to order the candidates
 _FILE_NAME: Final = re.compile(r"[\w.\-]*\w\.[A-Za-z]\w{0,7}(?!\w)")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -74,7 +75,8 @@ def candidates_for(frequencies: Mapping[str, int], budget: int) -> Iterator[str]
     """
     every = rarest(frequencies, sum(frequencies.values()))
     rare = rarest(frequencies, budget)
-    helping = [key for key in every[len(rare) :] if frequencies[key] <= HELPING_SHARE * budget]
+    others = every[len(rare) :] if len(rare) < ENOUGH_RARE else ()
+    helping = [key for key in others if frequencies[key] <= HELPING_SHARE * budget]
     if frequencies[rare[0]] > budget and len(every) > 1:
         yield " AND ".join(_quoted(key) for key in every)
     yield f"({any_of(rare)}) AND ({any_of((*rare, *helping))})" if helping else any_of(rare)

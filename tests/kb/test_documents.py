@@ -71,70 +71,6 @@ def test_a_document_carries_its_hash_its_size_and_its_number_of_lines() -> None:
     assert (found.lines, found.size) == (2, 8)
 
 
-class TestFrontMatter:
-    def test_its_fields_describe_the_document_and_are_not_passages(self) -> None:
-        found = document(
-            "folder/a.md",
-            "---\ntitle: Version 1.10\nTopic: ops\ndescription: What  it\n  is\ntags: [a, b, a]\naliases: x, y\n"
-            "unknown: {deep: [1]}\n...\ntext\n",
-        )
-
-        assert (found.title, found.topic, found.description) == ("Version 1.10", "ops", "What it is")
-        assert (found.tags, found.aliases, found.warnings) == (("a", "b"), ("x", "y"), ())
-        assert ranges(found) == [("", 10, 10)]
-
-    @pytest.mark.parametrize(
-        ("block", "warning"),
-        [
-            ("title: [unclosed", "not valid YAML at line 3"),
-            ("title: a: b", "not valid YAML at line 2: mapping values are not allowed"),
-            ("- a\n- b", "not a mapping"),
-            ("a: &x 1\nb: *x", "anchors or aliases"),
-            ("a: &x [&y [1]]", "anchors or aliases"),
-            ("a: " + "[" * 9 + "]" * 9, "deeper than 8"),
-            ("a: !!python/object:os.system x", ""),
-            ("title: {a: 1}", "title must be text"),
-            ("tags: {a: 1}", "tags must be a list"),
-            ("\x01: x", "not valid YAML"),
-        ],
-    )
-    def test_a_broken_block_is_a_warning_and_the_text_is_indexed(self, block: str, warning: str) -> None:
-        found = document("a.md", f"---\n{block}\n---\nwords of the text\n")
-
-        assert found.title == "A"
-        assert found.passages[-1].text.endswith("words of the text")
-        assert warning in " ".join(found.warnings)
-        assert bool(found.warnings) == bool(warning)
-
-    def test_an_alias_bomb_is_refused_before_it_is_built(self) -> None:
-        bomb = "a: &a [x,x]\n" + "".join(
-            f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)},*{chr(97 + i)}]\n" for i in range(24)
-        )
-
-        assert "anchors or aliases" in document("a.md", f"---\n{bomb}---\ntext").warnings[0]
-
-    def test_nesting_is_refused_before_it_exhausts_the_stack(self) -> None:
-        assert "deeper than" in document("a.md", f"---\na: {'[' * 8000}\n---\ntext").warnings[0]
-
-    def test_a_block_that_never_closes_is_a_warning_only_where_it_is_long(self) -> None:
-        assert document("a.md", "---\ntitle: T\n").warnings == ()
-        found = document("a.md", "---\n" + "word\n" * 5000)
-
-        assert found.warnings == ("front matter is not closed within 16384 characters",)
-        assert found.passages[0].start_line == 1
-
-    def test_null_and_empty_fields_count_as_absent(self) -> None:
-        found = document("topic/a-name.md", "---\ntitle:\ntopic: ~\ntags: null\n---\nx")
-
-        assert (found.title, found.topic, found.tags) == ("A name", "topic", ())
-
-    def test_long_values_and_lists_are_cut(self) -> None:
-        found = document("a.md", f"---\ntitle: {'x' * 900}\ntags: [{','.join(map(str, range(200)))}]\n---\nx")
-
-        assert len(found.title) == 500
-        assert len(found.tags) == 64
-
-
 @pytest.mark.parametrize(
     ("name", "text", "title"),
     [
@@ -229,10 +165,24 @@ class TestPassages:
 
     @pytest.mark.parametrize("block", ["```\n{}\n```", "{}"])
     def test_code_and_tables_stay_whole_while_they_fit(self, block: str) -> None:
-        rows = "\n".join(f"| row {n} | value of the row |" for n in range(35))
-        found = document("a.md", "word " * 100 + "\n\n" + block.format(rows) + "\n\n" + "word " * 100)
+        lines = "\n".join(f"| line {n} | what it holds, at some length |" for n in range(34))
+        found = document("a.md", "word " * 100 + "\n\n" + block.format(lines) + "\n\n" + "word " * 100)
 
-        assert any("row 0 " in p.text and "row 34 " in p.text for p in found.passages)
+        assert LARGEST < len(lines) < HARD_LIMIT
+        assert any("| line 0 " in p.text and "| line 33 " in p.text for p in found.passages)
+
+    def test_code_that_does_not_fit_is_cut_between_lines(self) -> None:
+        code = "\n".join(f"line_{n} = {n}" for n in range(500))
+        found = document("a.md", f"```\n{code}\n```\n")
+
+        assert len(found.passages) > 5
+        assert all(len(p.text) <= LARGEST for p in found.passages)
+
+    def test_every_one_of_many_sections_becomes_a_passage(self) -> None:
+        section = "## Heading\n\n```\ncode\n```\n\nSome more words after it.\n\n"
+        found = document("a.md", section * 20_000)
+
+        assert len(found.passages) == 20_000
 
     def test_a_line_of_400_kilobytes_is_cut_into_slices_of_that_line(self) -> None:
         line = "One sentence of some words. " * 15_000

@@ -1,0 +1,74 @@
+"""Front matter describes a document; what is broken or hostile in it is a warning and never harm."""
+
+import pytest
+
+from tests.kb.shelf import document
+
+
+def test_its_fields_describe_the_document_and_are_not_passages() -> None:
+    found = document(
+        "folder/a.md",
+        "---\ntitle: Version 1.10\nTopic: ops\ndescription: What  it\n  is\ntags: [a, b, a]\naliases: x, y\n"
+        "unknown: {deep: [1]}\n...\ntext\n",
+    )
+
+    assert (found.title, found.topic, found.description) == ("Version 1.10", "ops", "What it is")
+    assert (found.tags, found.aliases, found.warnings) == (("a", "b"), ("x", "y"), ())
+    assert [(p.start_line, p.text) for p in found.passages] == [(10, "text")]
+
+
+@pytest.mark.parametrize(
+    ("block", "warning"),
+    [
+        ("title: [unclosed", "not valid YAML at line 3"),
+        ("title: a: b", "not valid YAML at line 2: mapping values are not allowed"),
+        ("- a\n- b", "not a mapping"),
+        ("a: &x 1\nb: *x", "anchors or aliases"),
+        ("a: &x [&y [1]]", "anchors or aliases"),
+        ("a: " + "[" * 9 + "]" * 9, "deeper than 8"),
+        ("a: !!python/object:os.system x", ""),
+        ("title: {a: 1}", "title must be text"),
+        ("tags: {a: 1}", "tags must be a list"),
+        ("\x01: x", "not valid YAML"),
+    ],
+)
+def test_a_broken_block_is_a_warning_and_the_text_is_indexed(block: str, warning: str) -> None:
+    found = document("a.md", f"---\n{block}\n---\nwords of the text\n")
+
+    assert found.title == "A"
+    assert found.passages[-1].text.endswith("words of the text")
+    assert warning in " ".join(found.warnings)
+    assert bool(found.warnings) == bool(warning)
+
+
+def test_an_alias_bomb_is_refused_before_it_is_built() -> None:
+    bomb = "a: &a [x,x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)},*{chr(97 + i)}]\n" for i in range(24)
+    )
+
+    assert "anchors or aliases" in document("a.md", f"---\n{bomb}---\ntext").warnings[0]
+
+
+def test_nesting_is_refused_before_it_exhausts_the_stack() -> None:
+    assert "deeper than" in document("a.md", f"---\na: {'[' * 8000}\n---\ntext").warnings[0]
+
+
+def test_a_block_that_never_closes_is_a_warning_only_where_it_is_long() -> None:
+    assert document("a.md", "---\ntitle: T\n").warnings == ()
+    found = document("a.md", "---\n" + "word\n" * 5000)
+
+    assert found.warnings == ("front matter is not closed within 16384 characters",)
+    assert found.passages[0].start_line == 1
+
+
+def test_null_and_empty_fields_count_as_absent() -> None:
+    found = document("topic/a-name.md", "---\ntitle:\ntopic: ~\ntags: null\n---\nx")
+
+    assert (found.title, found.topic, found.tags) == ("A name", "topic", ())
+
+
+def test_long_values_and_lists_are_cut() -> None:
+    found = document("a.md", f"---\ntitle: {'x' * 900}\ntags: [{','.join(map(str, range(200)))}]\n---\nx")
+
+    assert len(found.title) == 500
+    assert len(found.tags) == 64
