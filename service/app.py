@@ -128,7 +128,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         )
         await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
         questions = QuestionStore(db, log)
-        prune = partial(_prune, log, questions, timedelta(days=settings.event_retention_days))
+        age = timedelta(days=settings.event_retention_days)
+        prune = partial(_prune, log, questions, age, settings.event_retention_count)
         lag = partial(_sample_lag, metrics)
         for name, work in (("watcher", watcher.run), ("loop-lag", lag), ("prune", partial(every, _HOUR, prune))):
             await stack.enter_async_context(supervised(name, work, metrics))
@@ -198,8 +199,8 @@ async def _folder_note(index: Reconciler) -> str:
     return ""
 
 
-async def _prune(log: EventLog, questions: QuestionStore, age: timedelta) -> None:
-    events = await log.prune(_before(age))
+async def _prune(log: EventLog, questions: QuestionStore, age: timedelta, keep: int) -> None:
+    events = await log.prune(_before(age), keep)
     tickets = await questions.prune_tickets(_before(_TICKET_AGE))
     if events or tickets:
         _LOG.info("old records pruned", extra={"events": events, "idempotency_keys": tickets})

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     event_retention_days: float = Field(
         7, gt=0, le=3650, description="Days events are kept for clients to resume."
     )
+    event_retention_count: int = Field(
+        200_000, ge=1, le=1_000_000_000, description="Newest events kept, whatever their age."
+    )
     shutdown_grace: Seconds = Field(20, description="Seconds running turns get at SIGTERM.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe level logged."

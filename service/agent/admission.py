@@ -27,22 +27,30 @@ class Admission:
         self._capacity = capacity
         self._admitted: Counter[str] = Counter()
         self._callers: dict[str, str] = {}
+        self._requests: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
-    def place(self, caller: str) -> Iterator[None]:
+    def place(self, caller: str, request: str | None = None) -> Iterator[None]:
         """Hold a place for one more turn while the block lasts, until `begin` takes it over. Raises Overloaded.
 
         Held, because many requests may wait for the database between their admission and their turn's beginning.
+        Repeats of one `request` will make one turn, so those that come while its first holds a place need none.
         """
+        if request is not None and (caller, request) in self._requests:
+            yield
+            return
         if self._admitted.total() >= self._capacity.running + self._capacity.queued:
             raise Overloaded("too many questions are being answered; try again shortly", _RETRY_AFTER)
         if self._admitted[caller] >= self._capacity.per_caller:
             most = self._capacity.per_caller
             raise Overloaded(f"{most} of your questions are being answered; try again shortly", _RETRY_AFTER)
         self._admitted[caller] += 1
+        mark = {(caller, request)} if request is not None else set()
+        self._requests |= mark
         try:
             yield
         finally:
+            self._requests -= mark
             self._leave(caller)
 
     def begin(self, turn_id: str, caller: str) -> None:

@@ -16,7 +16,7 @@ _FIRST_PAUSE: Final = 30.0
 _LONGEST_PAUSE: Final = 600.0
 _QUESTION: Final = (
     Message("system", "You test a connection. Answer with a tool call and nothing else."),
-    Message("user", 'Call the tool `ping` with the text "hello".'),
+    Message("user", 'Call the tool `ping` twice at once: with the text "one" and with the text "two".'),
 )
 _TEXT: Final = {"type": "string", "maxLength": 20, "description": "What to send."}
 _PING: Final = Tool(
@@ -30,15 +30,16 @@ Known = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Whether a model answers, calls a tool when it is told to, and tells the tokens used in its streams."""
+    """Whether a model answers, calls tools when told to, several at once, and counts tokens in its streams."""
 
     answers: Known = "unknown"
     tools: Known = "unknown"
+    parallel: Known = "unknown"
     usage: Known = "unknown"
 
 
 async def probed(model: ChatModel) -> Capabilities:
-    """Ask a model for one tool call, and see what comes."""
+    """Ask a model for two tool calls at once, and see what comes."""
     reply: Reply | None = None
     try:
         async with aclosing(model.stream(_QUESTION, (_PING,))) as pieces:
@@ -49,11 +50,17 @@ async def probed(model: ChatModel) -> Capabilities:
         _LOG.warning("the model did not answer a probe", extra=told)
         # vLLM refuses tools unless its server was told how to parse them.
         refused = error.code == "bad_request" and "the field tool" in error.detail
-        return Capabilities("no", "no" if refused else "unknown")
+        tools: Known = "no" if refused else "unknown"
+        return Capabilities("no", tools, tools)
     if reply is None:
         return Capabilities()
-    tools: Known = "yes" if reply.calls else "unknown" if reply.finish_reason == "length" else "no"
-    return Capabilities("yes", tools, "yes" if reply.usage.prompt_tokens else "no")
+    missing: Known = "unknown" if reply.finish_reason == "length" else "no"
+    return Capabilities(
+        answers="yes",
+        tools="yes" if reply.calls else missing,
+        parallel="yes" if len(reply.calls) > 1 else missing,
+        usage="yes" if reply.usage.prompt_tokens else "no",
+    )
 
 
 class Probe:
@@ -70,6 +77,7 @@ class Probe:
             told |= {
                 f"llm_answers{suffix}": found.answers,
                 f"llm_tools{suffix}": found.tools,
+                f"llm_parallel_calls{suffix}": found.parallel,
                 f"llm_usage{suffix}": found.usage,
             }
         return told

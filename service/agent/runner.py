@@ -80,9 +80,12 @@ class TurnRunner:
         """The model that answers."""
         return self._model.name
 
-    def place(self, caller: str) -> AbstractContextManager[None]:
-        """Hold a place in which to start one more turn. Raises Overloaded, on entering it, when there is none."""
-        return self._admission.place(caller)
+    def place(self, caller: str, request: str | None = None) -> AbstractContextManager[None]:
+        """Hold a place in which to start one more turn, one for all repeats of a `request`.
+
+        Raises Overloaded, on entering it, when there is none.
+        """
+        return self._admission.place(caller, request)
 
     def start(self, turn_id: str, caller: str = "") -> None:
         """Begin a stored turn of `caller` in the background."""
@@ -189,7 +192,7 @@ class TurnRunner:
         except TimeoutError:
             failure = TIMED_OUT
         except ModelError as error:
-            failure = Failure(error.code, error.detail, error.retryable)
+            failure = Failure(error.code, error.detail, error.retryable, error.retry_after)
         except Conflict:
             raise
         except StorageError:

@@ -96,10 +96,9 @@ async def post_message(
     """Ask a question. It is stored before this answers; a client that leaves does not stop the answer."""
     _check_length(body.content, services.max_message_chars)
     ticket = _ticket(key, body.content)
-    with services.runner.place(caller):
-        posted = await services.questions.post(caller, chat_id, body.content, services.runner.model_name, ticket)
-        if not posted.replayed:
-            services.runner.start(posted.answer.id, caller)
+    posted = await services.questions.replay(caller, chat_id, ticket) if ticket else None
+    if posted is None:
+        posted = await _accept(services, caller, chat_id, body.content, ticket)
     return await _respond(services, caller, posted, reply)
 
 
@@ -165,6 +164,16 @@ def _shown(services: Services, message: Message) -> MessageOut:
     if live is not None and live.turn_id == message.id and not message.final:
         fields["content"] = live.text
     return MessageOut.model_validate(fields)
+
+
+async def _accept(services: Services, caller: str, chat_id: str, content: str, ticket: Ticket | None) -> Posted:
+    """Store the question and start its turn; a place is needed for that, and not for a repeat."""
+    runner = services.runner
+    with runner.place(caller, f"{chat_id} {ticket.key}" if ticket else None):
+        posted = await services.questions.post(caller, chat_id, content, runner.model_name, ticket)
+        if not posted.replayed:
+            runner.start(posted.answer.id, caller)
+    return posted
 
 
 async def _respond(services: Services, caller: str, posted: Posted, reply: ReplyForm) -> Response:

@@ -129,6 +129,9 @@ class FailureOut(_Out):
         description="What to check.", examples=["no answer at LLM_BASE_URL; is the server running?"]
     )
     retryable: bool = Field(description="Whether asking again may help.", examples=[True])
+    retry_after: float | None = Field(
+        None, description="Seconds to wait before that, where the provider asks for it.", examples=[None]
+    )
 
 
 class FeedbackIn(_In):

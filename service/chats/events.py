@@ -19,6 +19,7 @@ from service.chats.records import timestamp
 from service.database import Database, Transaction, load_queries
 
 _PAGE: Final = 200
+_PRUNE_BATCH: Final = 1_000
 _QUEUE_LIMIT: Final = 1_000  # events a subscriber may lag behind before it is dropped and has to resume
 
 
@@ -169,9 +170,18 @@ class EventLog:
 
         return await self._db.read(find)
 
-    async def prune(self, before: str) -> int:
-        """Delete events older than the timestamp `before`; give how many. The newest is always kept."""
-        return await self._db.write(lambda tx: tx.execute(self._sql["prune"], (before,)).rowcount)
+    async def prune(self, before: str, keep: int) -> int:
+        """Delete events older than the timestamp `before` or not among the newest `keep`; give how many.
+
+        The newest is always kept. It is done in small commits, so that other writes need not wait.
+        """
+        limits = {"before": before, "keep": keep, "batch": _PRUNE_BATCH}
+        pruned = 0
+        while True:
+            some = await self._db.write(lambda tx: tx.execute(self._sql["prune"], limits).rowcount)
+            pruned += some
+            if some < _PRUNE_BATCH:
+                return pruned
 
     @contextlib.contextmanager
     def subscribe(self, scope: Scope) -> Iterator[Subscription]:

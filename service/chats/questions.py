@@ -1,5 +1,6 @@
 """Questions and what comes of them: accepting one, answering it anew, rating the answer."""
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,18 @@ class QuestionStore:
 
         return await self._db.write(work)
 
+    async def replay(self, owner: str, chat_id: str, ticket: Ticket) -> Posted | None:
+        """Give what an earlier request with the same ticket made, None when there was none.
+
+        Raises NotFound, and InvalidInput when the ticket's key stands for another message.
+        """
+
+        def find(connection: sqlite3.Connection) -> Posted | None:
+            self._find.chat(connection, owner, chat_id)
+            return self._redeem(connection, owner, chat_id, ticket)
+
+        return await self._db.read(find)
+
     async def regenerate(self, owner: str, chat_id: str, message_id: str, model: str) -> Posted:
         """Open another answer to the question that `message_id` answers; that one stays, superseded.
 
@@ -113,7 +126,9 @@ class QuestionStore:
         """Forget idempotency keys older than the timestamp `before`; give how many."""
         return await self._db.write(lambda tx: tx.execute(self._sql["prune_tickets"], (before,)).rowcount)
 
-    def _redeem(self, tx: Transaction, owner: str, chat_id: str, ticket: Ticket) -> Posted | None:
+    def _redeem(
+        self, tx: Transaction | sqlite3.Connection, owner: str, chat_id: str, ticket: Ticket
+    ) -> Posted | None:
         parameters = {"owner": owner, "chat_id": chat_id, "key": ticket.key}
         row = tx.execute(self._sql["ticket"], parameters).fetchone()
         if row is None:

@@ -87,11 +87,12 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a turn failed: a stable code, what to check, whether asking again may help."""
+    """Why a turn failed: a stable code, what to check, whether asking again may help, after how many seconds."""
 
     code: str
     detail: str
     retryable: bool
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,5 +35,10 @@ SELECT min(id) FROM events WHERE turn_id = ?1 AND chat_id = (SELECT chat_id FROM
 SELECT id, type, owner, chat_id, turn_id, data FROM events WHERE id = ?;
 
 -- name: prune
--- Drop what is older than a time; the newest event stays so that ids are known.
-DELETE FROM events WHERE created_at < ? AND id < (SELECT max(id) FROM events);
+-- Drop some of the oldest, of what is older than a time or beyond a number; the newest stays so that ids are known.
+DELETE FROM events WHERE id IN (
+    SELECT id FROM events
+    WHERE id < (SELECT max(id) FROM events)
+        AND (created_at < :before OR id <= (SELECT max(id) FROM events) - :keep)
+    ORDER BY id LIMIT :batch
+);

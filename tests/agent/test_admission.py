@@ -38,6 +38,20 @@ def test_a_place_counts_while_the_question_is_being_stored_and_is_given_back() -
     begin(admission, "a")
 
 
+def test_repeats_of_a_request_share_the_place_of_its_first() -> None:
+    admission = Admission(Capacity(running=1, queued=0, per_caller=1))
+    with admission.place("ada", "key"):
+        with admission.place("ada", "key"), pytest.raises(Overloaded):
+            begin(admission, "a")
+        with pytest.raises(Overloaded), admission.place("bob", "key"):
+            pass
+        with pytest.raises(Overloaded), admission.place("ada", "other"):
+            pass
+    begin(admission, "a")
+    with pytest.raises(Overloaded), admission.place("ada", "key"):
+        pass
+
+
 def test_a_turn_of_an_earlier_process_counts_for_the_process_only() -> None:
     admission = Admission(Capacity(running=1, queued=1, per_caller=1))
     admission.begin("old", "")

@@ -14,18 +14,21 @@ from tests.fake_wire import call_script, chunk, stream, text_script
 @pytest.mark.parametrize(
     ("model", "found"),
     [
-        ("calls", Capabilities("yes", "yes", "yes")),
-        ("whole-answer", Capabilities("yes", "no", "yes")),
-        ("no-usage", Capabilities("yes", "no", "no")),
-        ("length-args", Capabilities("yes", "unknown", "yes")),
-        ("400-tool-choice", Capabilities("no", "no", "unknown")),
-        ("401-echo", Capabilities("no", "unknown", "unknown")),
-        ("cut-after-text", Capabilities("no", "unknown", "unknown")),
+        ("calls", Capabilities("yes", "yes", "yes", "yes")),
+        ("one-call", Capabilities("yes", "yes", "no", "yes")),
+        ("whole-answer", Capabilities("yes", "no", "no", "yes")),
+        ("no-usage", Capabilities("yes", "no", "no", "no")),
+        ("length-args", Capabilities("yes", "unknown", "unknown", "yes")),
+        ("400-tool-choice", Capabilities("no", "no", "no", "unknown")),
+        ("401-echo", Capabilities("no", "unknown", "unknown", "unknown")),
+        ("cut-after-text", Capabilities("no", "unknown", "unknown", "unknown")),
     ],
 )
 async def test_one_small_request_tells_what_a_model_can(fake: FakeLLM, model: str, found: Capabilities) -> None:
     if model == "calls":
-        fake.reply(call_script(("ping", {"text": "hello"})))
+        fake.reply(call_script(("ping", {"text": "one"}), ("ping", {"text": "two"})))
+    if model == "one-call":
+        fake.reply(call_script(("ping", {"text": "one"})))
     if model == "no-usage":
         fake.reply(stream(chunk({"content": "Hello."}), chunk({}, "stop")))
     async with client(fake, model) as opened:
@@ -43,9 +46,11 @@ async def test_what_is_not_known_yet_is_said_so_and_each_model_has_names_of_its_
     assert probe.details() == {
         "llm_answers": "unknown",
         "llm_tools": "unknown",
+        "llm_parallel_calls": "unknown",
         "llm_usage": "unknown",
         "llm_answers (two)": "yes",
         "llm_tools (two)": "no",
+        "llm_parallel_calls (two)": "no",
         "llm_usage (two)": "yes",
     }
 

@@ -151,7 +151,7 @@ async def test_an_id_that_is_not_known_gets_a_snapshot(chats: Chats, unknown: st
         unknown = str((await chats.log.replay(Scope("ann", other.question.chat_id), 0))[0].id)
     elif unknown == "pruned":
         unknown = str((await chats.log.replay(Scope("ann", turn.chat_id), 0))[0].id)
-        assert await chats.log.prune("9999") > 0
+        assert await chats.log.prune("9999", 1_000) > 0
 
     async def snapshot() -> dict[str, str]:
         return {"chat": "as it is"}
@@ -164,6 +164,18 @@ async def test_an_id_that_is_not_known_gets_a_snapshot(chats: Chats, unknown: st
         following = await anext(stream)
     assert following is not None
     assert following.type is EventType.CHAT_UPDATED
+
+
+async def test_of_many_events_the_newest_are_kept_whatever_their_age(chats: Chats) -> None:
+    chat = await chats.store.create("ann", "first", {})
+    for number in range(1_200):
+        await chats.store.update("ann", chat.id, title=f"title {number}")
+    newest = await chats.log.last_id(Scope("ann"))
+
+    assert await chats.log.prune("0000", 3) == newest - 3
+    assert [event.id for event in await chats.log.replay(Scope("ann"), 0)] == [newest - 2, newest - 1, newest]
+    assert await chats.log.prune("9999", 3) == 2
+    assert await chats.log.last_id(Scope("ann")) == newest
 
 
 async def test_the_stream_of_everything_has_all_chats_of_the_owner_and_no_deltas(chats: Chats) -> None:

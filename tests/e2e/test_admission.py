@@ -61,7 +61,7 @@ def test_a_flood_gets_2xx_and_429_only_and_the_process_keeps_answering(folder: P
         assert ask(client, chats[-1], QUESTION)["status"] == "completed"
 
 
-def test_no_more_are_taken_than_the_limit_says(folder: Path) -> None:
+def test_no_more_are_taken_than_the_limit_says_and_a_repeat_needs_no_place(folder: Path) -> None:
     settings = {"LLM_MODEL": "slow", "MAX_TURNS_PER_CALLER": "3", "SHUTDOWN_GRACE": "0.2"}
     headers = {"Prefer": "respond-async"}
     with (
@@ -71,9 +71,11 @@ def test_no_more_are_taken_than_the_limit_says(folder: Path) -> None:
         ThreadPoolExecutor(12) as pool,
     ):
 
-        def post(chat: str) -> int:
-            return client.post(
-                f"/api/chats/{chat}/messages", json={"content": "hello"}, headers=headers
-            ).status_code
+        def post(chat: str) -> tuple[int, bool]:
+            path, key = f"/api/chats/{chat}/messages", {"Idempotency-Key": "one"}
+            given = client.post(path, json={"content": "hello"}, headers=headers | key)
+            return given.status_code, "Idempotent-Replayed" in given.headers
 
-        assert Counter(pool.map(post, [new_chat(client) for _ in range(12)])) == {202: 3, 429: 9}
+        chats = [new_chat(client) for _ in range(12)]
+        assert Counter(pool.map(post, chats)) == {(202, False): 3, (429, False): 9}
+        assert Counter(pool.map(post, chats)) == {(202, True): 3, (429, False): 9}

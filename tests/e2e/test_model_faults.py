@@ -203,6 +203,14 @@ def test_a_fault_fails_its_turn_once_with_its_code_and_keeps_what_was_shown(
     assert requests_of(fake, mode) == ending.requests
 
 
+@pytest.mark.parametrize(("mode", "seconds"), [("429-after-20", 20), ("429-after-1", 1), ("500", None)])
+def test_a_failure_says_when_to_ask_again_where_the_provider_does(
+    told: Mapping[str, Told], mode: str, seconds: float | None
+) -> None:
+    assert told[mode].message["error"]["retry_after"] == seconds
+    assert told[mode].history[1]["error"] == told[mode].message["error"]
+
+
 @pytest.mark.parametrize(("mode", "text"), ANSWERED.items(), ids=ANSWERED)
 def test_an_odd_stream_of_text_becomes_an_answer_like_any_other(
     told: Mapping[str, Told], fake: FakeLLM, mode: str, text: str
