@@ -13,7 +13,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from service import __version__
-from service.agent.admission import Capacity
+from service.agent.admission import Admission, Capacity
 from service.agent.loop import Limits
 from service.agent.runner import TurnRunner, open_runner
 from service.agent.tools import Toolbox
@@ -118,13 +118,16 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         watcher = Watcher(index, settings.kb_watch, intervals)
         model, probe = await stack.enter_async_context(open_model(settings, metrics))
         note = partial(_folder_note, index)
+        admission = Admission(
+            Capacity(settings.max_running_turns, settings.max_queued_turns, settings.max_turns_per_caller)
+        )
         runner = TurnRunner(
             TurnStore(db, log),
             model,
             lambda: Toolbox(base, result_chars=settings.tool_result_chars, folder_note=note),
             _limits(settings),
             metrics,
-            Capacity(settings.max_running_turns, settings.max_queued_turns, settings.max_turns_per_caller),
+            admission,
         )
         await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
         questions = QuestionStore(db, log)

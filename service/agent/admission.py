@@ -1,5 +1,6 @@
 """Who may have one more turn: bounds for the process and for each caller."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ class Capacity:
 
 
 class Admission:
-    """Counts turns from their admission to their end."""
+    """Counts turns from their admission to their end; one that is admitted runs inside `running`."""
 
     def __init__(self, capacity: Capacity) -> None:
+        self.running = asyncio.Semaphore(capacity.running)
         self._capacity = capacity
         self._admitted: Counter[str] = Counter()
         self._callers: dict[str, str] = {}

@@ -1,13 +1,17 @@
-"""How a turn ends when its model did not end it, and storing the end however long the database refuses."""
+"""How a turn ends when its model did not end it, how the end is told, and stored however long that is refused."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from service.agent.draft import Draft
 from service.chats.records import Failure, Outcome, Status
 from service.errors import StorageError
+from service.telemetry import Metrics
 
+_LOG: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TIMED_OUT: Final = Failure(
@@ -39,3 +43,22 @@ def outcome_of(draft: Draft, status: Status, failure: Failure | None) -> Outcome
     if failure is not None:
         return Outcome.LIMIT if failure is TIMED_OUT else Outcome.ERROR
     return draft.outcome
+
+
+def report(metrics: Metrics, turn_id: str, draft: Draft, status: Status, failure: Failure | None) -> None:
+    """Count a turn that has ended, and log it."""
+    outcome = outcome_of(draft, status, failure)
+    seconds = time.monotonic() - draft.started
+    metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped)
+    _LOG.info(
+        "turn ended",
+        extra={
+            "turn_id": turn_id,
+            "status": status.value,
+            "outcome": outcome.value,
+            "code": failure.code if failure else None,
+            "seconds": round(seconds, 3),
+            "llm_calls": draft.llm_calls,
+            "tool_calls": draft.tool_calls,
+        },
+    )

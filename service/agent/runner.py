@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.agent.admission import Admission, Capacity
+from service.agent.admission import Admission
 from service.agent.context import EXCHANGES, system_prompt, transcript
 from service.agent.draft import Draft
-from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, until_stored
+from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, report, until_stored
 from service.agent.loop import (
     Limits,
     ModelReplied,
@@ -60,15 +60,14 @@ class TurnRunner:
         toolbox: Callable[[], Toolbox],
         limits: Limits,
         metrics: Metrics,
-        capacity: Capacity,
+        admission: Admission,
     ) -> None:
         self._turns = turns
         self._model = model
         self._toolbox = toolbox
         self._limits = limits
         self._metrics = metrics
-        self._admission = Admission(capacity)
-        self._slots = asyncio.Semaphore(capacity.running)
+        self._admission = admission
         self._system = system_prompt()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, asyncio.Event] = {}
@@ -94,7 +93,7 @@ class TurnRunner:
         task = asyncio.create_task(self._run(turn_id), name=f"turn-{turn_id}")
         self._tasks[turn_id] = task
         task.add_done_callback(lambda _: self._forget(turn_id))
-        self._metrics.turns_open.set(len(self._tasks))
+        self._metrics.turns_open.inc()
 
     async def wait(self, turn_id: str, seconds: float) -> None:
         """Wait until the turn has ended or waiters are released, at most `seconds`."""
@@ -152,7 +151,7 @@ class TurnRunner:
         self._tasks.pop(turn_id, None)
         self._stopped.discard(turn_id)
         self._ended.pop(turn_id).set()
-        self._metrics.turns_open.set(len(self._tasks))
+        self._metrics.turns_open.dec()
 
     async def _run(self, turn_id: str) -> None:
         run = _Run(turn_id, Draft(self._model.name), self._toolbox())
@@ -163,7 +162,7 @@ class TurnRunner:
 
     async def _attempt_or_stop(self, run: _Run) -> None:
         try:
-            async with self._slots:
+            async with self._admission.running:
                 run.turn = await self._begun(run.turn_id)
                 if run.turn is not None:
                     with self._turns.writing(run.turn):
@@ -243,10 +242,9 @@ class TurnRunner:
 
     async def _finish(self, turn: Turn, run: _Run, status: Status, failure: Failure | None = None) -> None:
         draft = run.draft
-        outcome = outcome_of(draft, status, failure)
         ending = Ending(
             status=status,
-            outcome=outcome,
+            outcome=outcome_of(draft, status, failure),
             content=draft.text,
             citations=draft.citations,
             citations_dropped=draft.citations_dropped,
@@ -256,20 +254,7 @@ class TurnRunner:
             kb_revision=run.toolbox.kb_revision,
         )
         await until_stored(lambda: self._turns.finish(turn, ending))
-        seconds = time.monotonic() - draft.started
-        self._metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped)
-        _LOG.info(
-            "turn ended",
-            extra={
-                "turn_id": turn.id,
-                "status": status.value,
-                "outcome": outcome.value,
-                "code": failure.code if failure else None,
-                "seconds": round(seconds, 3),
-                "llm_calls": draft.llm_calls,
-                "tool_calls": draft.tool_calls,
-            },
-        )
+        report(self._metrics, turn.id, draft, status, failure)
 
 
 @contextlib.asynccontextmanager
