@@ -22,6 +22,7 @@ from service.api.deps import Services
 from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
+from service.chats.kept import KeptTexts
 from service.chats.questions import QuestionStore
 from service.chats.store import ChatStore
 from service.chats.turns import TurnStore
@@ -142,6 +143,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             log=log,
             store=ChatStore(db, log),
             questions=questions,
+            kept=KeptTexts(db),
             runner=runner,
             kb=base,
             index=index,

@@ -7,7 +7,7 @@
     │   ├── DatabaseUnusable       damaged, of another program, or newer than this code
     │   └── ReadDeadlineExceeded   a query took longer than its deadline and was stopped
     ├── InvalidInput               a value from outside is malformed; nothing was changed
-    ├── NotFound                   no such chat, message or document for this caller
+    ├── NotFound                   no such chat, message, document or revision for this caller
     ├── Conflict                   the request is fine, the present state forbids it
     ├── Overloaded                 a limit on concurrent work is reached; come back later
     ├── ModelError                 the model's answer could not be had; ends a turn, never the service
@@ -59,7 +59,7 @@ class InvalidInput(KbAgentError):
 
 
 class NotFound(KbAgentError):
-    """`kind` is one of chat, message, document, topic; `suggestions` are names that exist."""
+    """`kind` is one of chat, message, document, revision, topic; `suggestions` are names that exist."""
 
     def __init__(self, kind: str, name: str, suggestions: Sequence[str] = ()) -> None:
         super().__init__(f"no {kind} {name!r}")

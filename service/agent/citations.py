@@ -180,5 +180,5 @@ def _citation(marker: str, source: Source, start: int, end: int) -> Citation:
         end_line=last,
         quote=source.text[start:end],
         revision=source.revision,
-        url=f"/api/kb/documents/{path}?start_line={first}&end_line={last}",
+        url=f"/api/kb/documents/{path}?start_line={first}&end_line={last}&revision={source.revision}",
     )

@@ -16,6 +16,7 @@ from service.agent.admission import Admission
 from service.agent.context import EXCHANGES, system_prompt, transcript
 from service.agent.draft import Draft
 from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, report, until_stored
+from service.agent.keeping import texts_cited
 from service.agent.loop import (
     Limits,
     ModelReplied,
@@ -133,6 +134,8 @@ class TurnRunner:
             turn = await self._turns.begin(unfinished.id, self._model.name, only_to_end=True)
             if turn is not None:
                 run = _Run(turn.id, Draft(self._model.name), self._toolbox())
+                for done in await self._turns.done(turn):
+                    run.toolbox.restore(done.sources)
                 run.draft.text, run.draft.citations = await self._turns.saved_text(turn)
                 await self._finish(turn, run, Status.FAILED, INTERRUPTED)
 
@@ -252,6 +255,7 @@ class TurnRunner:
             model=draft.model,
             error=failure,
             kb_revision=run.toolbox.kb_revision,
+            texts=await texts_cited(run.toolbox.kb, draft.citations, run.toolbox.sources.values()),
         )
         await until_stored(lambda: self._turns.finish(turn, ending))
         report(self._metrics, turn.id, draft, status, failure)

@@ -93,7 +93,7 @@ class Toolbox:
     """
 
     def __init__(self, kb: KnowledgeBase, *, result_chars: int, folder_note: FolderNote) -> None:
-        self._kb = kb
+        self.kb = kb
         self._result_chars = result_chars
         self._folder_note = folder_note
         self._results: dict[tuple[str, str], tuple[str, int | None]] = {}
@@ -145,7 +145,7 @@ class Toolbox:
 
     async def _search(self, arguments: str) -> tuple[dict[str, Any], int]:
         given = _parsed(SearchArguments, arguments)
-        result = await self._kb.search(given.query, topic=given.topic or None, limit=given.limit)
+        result = await self.kb.search(given.query, topic=given.topic or None, limit=given.limit)
         self.kb_revision = result.revision
         if not result.hits:
             return await self._nothing_found(given, result), 0
@@ -154,7 +154,7 @@ class Toolbox:
         return body, len(passages)
 
     async def _nothing_found(self, given: SearchArguments, result: SearchResult) -> dict[str, Any]:
-        topics = await self._kb.topics()
+        topics = await self.kb.topics()
         note = (
             await self._folder_note()
             or "Nothing found. Try other words, or tell that the knowledge base does not say."
@@ -171,15 +171,15 @@ class Toolbox:
 
     async def _topics(self, arguments: str) -> tuple[dict[str, Any], int]:
         _parsed(TopicsArguments, arguments)
-        self.kb_revision = await self._kb.revision()
-        topics = await self._kb.topics()
+        self.kb_revision = await self.kb.revision()
+        topics = await self.kb.topics()
         body: dict[str, Any] = {"topics": [await self._topic(topic) for topic in topics]}
         if not topics:
             body["note"] = await self._folder_note() or "The knowledge base is empty."
         return body, len(topics)
 
     async def _topic(self, topic: TopicInfo) -> dict[str, Any]:
-        documents = await self._kb.documents(topic=topic.name, limit=_NAMES_PER_TOPIC)
+        documents = await self.kb.documents(topic=topic.name, limit=_NAMES_PER_TOPIC)
         return {
             "topic": topic.name,
             "title": topic.title,
@@ -194,12 +194,12 @@ class Toolbox:
         if end_line is not None and end_line < given.start_line:
             raise _Refused("end_line is before start_line")
         try:
-            text = await self._kb.read(given.name, given.start_line, end_line, max_chars=self._result_chars)
+            text = await self.kb.read(given.name, given.start_line, end_line, max_chars=self._result_chars)
         except NotFound as missing:
             raise _Refused(f"there is no document {given.name!r}", missing.suggestions) from missing
         except InvalidInput as bad:
             raise _Refused(bad.detail) from bad
-        self.kb_revision = await self._kb.revision()
+        self.kb_revision = await self.kb.revision()
         body: dict[str, Any] = {"document": text.name, "title": text.title, "passages": []}
         if text.text:
             body["passages"] = [self._document_text(text)]

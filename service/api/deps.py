@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from service.agent.probe import Probe
 from service.agent.runner import TurnRunner
 from service.chats.events import EventLog, Scope
+from service.chats.kept import KeptTexts
 from service.chats.questions import QuestionStore
 from service.chats.store import ChatStore
 from service.database import Database
@@ -32,6 +33,7 @@ class Services:
     log: EventLog
     store: ChatStore
     questions: QuestionStore
+    kept: KeptTexts
     runner: TurnRunner
     kb: KnowledgeBase
     index: Reconciler

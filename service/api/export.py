@@ -1,5 +1,6 @@
 """A whole chat as one file: JSON for programs, Markdown for people."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,7 @@ from fastapi.responses import Response
 from service.api.deps import Caller, ChatId, Services, ServicesDep
 from service.api.problems import documented
 from service.api.schemas import ChatExport, ChatOut, MessageOut
-from service.chats.records import Chat, Message, public
+from service.chats.records import Chat, Citation, Message, public
 
 router = APIRouter(tags=["chats"])
 
@@ -43,14 +44,19 @@ async def export_chat(
     chat = await services.store.get(caller, chat_id)
     messages = await _all_messages(services, caller, chat_id)
     if form is ExportFormat.MARKDOWN:
-        return _file(markdown(chat, messages), "text/markdown; charset=utf-8", f"{chat.id}.md")
+        cited = {citation.document for message in messages for citation in message.citations}
+        current = await services.kb.revisions(sorted(cited))
+        return _file(markdown(chat, messages, current), "text/markdown; charset=utf-8", f"{chat.id}.md")
     items = [MessageOut.model_validate(public(message)) for message in messages]
     export = ChatExport(chat=ChatOut.model_validate(chat), messages=items)
     return _file(export.model_dump_json(indent=2), "application/json", f"{chat.id}.json")
 
 
-def markdown(chat: Chat, messages: list[Message]) -> str:
-    """Write a chat for people: questions as headings, answers as they are, sources under each."""
+def markdown(chat: Chat, messages: list[Message], current: Mapping[str, str]) -> str:
+    """Write a chat for people: questions as quotes, answers as they are, sources under each.
+
+    `current` are the revisions that are served now; a source of another one is marked.
+    """
     parts = [f"# {chat.title or 'Chat'}", f"Exported from kb-agent; begun {chat.created_at}."]
     for message in messages:
         if message.role == "user":
@@ -60,15 +66,18 @@ def markdown(chat: Chat, messages: list[Message]) -> str:
             message.content or f"*No answer: {message.error.detail if message.error else message.status}*"
         )
         if message.citations:
-            parts.append("\n".join(_source(message, number) for number in range(len(message.citations))))
+            parts.append("\n".join(_source(citation, current) for citation in message.citations))
     return "\n\n".join(parts) + "\n"
 
 
-def _source(message: Message, number: int) -> str:
-    citation = message.citations[number]
+def _source(citation: Citation, current: Mapping[str, str]) -> str:
     lines = f"{citation.start_line}-{citation.end_line}"
     quote = " ".join(citation.quote.split())
-    return f"- {citation.marker} {citation.document}, lines {lines}, revision {citation.revision[:12]}: “{quote}”"
+    served = current.get(citation.document)
+    gone = "" if served else " (not in the knowledge base any more)"
+    since = " (changed since)" if served not in {None, citation.revision} else gone
+    revision = f"revision {citation.revision[:12]}{since}"
+    return f"- {citation.marker} {citation.document}, lines {lines}, {revision}: “{quote}”"
 
 
 async def _all_messages(services: Services, caller: str, chat_id: str) -> list[Message]:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.api.deps import NameKey, PageLimit, ServicesDep, cursor_of
+from service.agent.keeping import as_current, read_revision
+from service.api.deps import Caller, NameKey, PageLimit, ServicesDep, cursor_of
 from service.api.problems import documented
 
 router = APIRouter(prefix="/api/kb", tags=["knowledge base"])
@@ -96,6 +97,16 @@ class DocumentTextOut(_Out):
     next_line: int | None = Field(description="Where to read on; null at the end.", examples=[None])
     lines: int = Field(description="How many lines it has.", examples=[80])
     revision: str = Field(description="SHA-256 of its bytes.", examples=["9f86d081884c7d65"])
+    current_revision: str | None = Field(
+        description="The revision that is served now; null when the document is gone.",
+        examples=["9f86d081884c7d65"],
+    )
+    changed: bool = Field(description="Whether that is another one, or none.", examples=[False])
+    complete: bool = Field(
+        description="False when only what surrounds the cited lines is kept of the revision; `lines` then counts "
+        "to its end.",
+        examples=[True],
+    )
 
 
 class SkippedOut(_Out):
@@ -162,6 +173,10 @@ Line = Annotated[int, Query(ge=1, le=10_000_000, description="First line, from 1
 EndLine = Annotated[
     int | None, Query(ge=1, le=10_000_000, description="Last line, included; the end when left out.")
 ]
+Revision = Annotated[
+    str | None,
+    Query(max_length=64, description="The revision a citation names; the one that is served when left out."),
+]
 Hits = Annotated[int, Query(ge=1, le=50, description="Most passages.")]
 
 
@@ -190,10 +205,20 @@ async def documents(
 
 @router.get("/documents/{name:path}", responses=documented(404, 422, 503))
 async def read_document(
-    services: ServicesDep, name: Name, start_line: Line = 1, end_line: EndLine = None
+    services: ServicesDep,
+    caller: Caller,
+    name: Name,
+    start_line: Line = 1,
+    end_line: EndLine = None,
+    revision: Revision = None,
 ) -> DocumentTextOut:
-    """Read a document, or some of its lines, from the indexed text."""
-    return DocumentTextOut.model_validate(await services.kb.read(name, start_line, end_line))
+    """Read a document, or some of its lines, from the indexed text; a revision as your answers cite it."""
+    if revision is None:
+        text = as_current(await services.kb.read(name, start_line, end_line))
+    else:
+        lines = (start_line, end_line)
+        text = await read_revision(services.kb, services.kept, caller, name, revision, lines)
+    return DocumentTextOut.model_validate(text)
 
 
 @router.get("/status", responses=documented(503))

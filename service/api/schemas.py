@@ -94,7 +94,8 @@ class CitationOut(_Out):
     quote: str = Field(description="Verbatim from the indexed text.", examples=["Send Last-Event-ID."])
     revision: str = Field(description="SHA-256 of the document's bytes.", examples=["9f86d081884c7d65"])
     url: str = Field(
-        description="Where to read the lines.", examples=["/api/kb/documents/streaming/resume.md?start_line=12"]
+        description="Where to read the lines, as they were.",
+        examples=["/api/kb/documents/streaming/resume.md?start_line=12&end_line=12&revision=9f86d081884c7d65"],
     )
 
 

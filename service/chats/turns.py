@@ -1,5 +1,6 @@
 """The writing side of an answer: begin, steps, end. Fenced by the attempt: a stale writer changes nothing."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -7,8 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.chats import rows
+from service.chats import kept, rows
 from service.chats.events import EventLog, EventType, LiveAnswer
+from service.chats.kept import KeptText
 from service.chats.records import Citation, Failure, Message, Outcome, Status, Step, TokenUsage, public, timestamp
 from service.database import Database, Transaction, load_queries
 from service.errors import Conflict
@@ -53,7 +55,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an answer ended."""
+    """How an answer ended; `texts` is what it cites, as it was."""
 
     status: Status
     outcome: Outcome
@@ -64,6 +66,7 @@ class Ending:
     model: str | None = None
     error: Failure | None = None
     kb_revision: int | None = None
+    texts: tuple[KeptText, ...] = ()
 
 
 _TERMINAL = {
@@ -171,10 +174,12 @@ class TurnStore:
             "kb_revision": ending.kb_revision,
             "now": timestamp(),
         }
+        texts = await asyncio.to_thread(kept.packed, ending.texts) if ending.texts else []
 
         def work(tx: Transaction) -> Message:
             self._check(tx, turn)
             tx.execute(self._sql["finish"], row)
+            kept.keep(tx, turn.id, texts)
             steps = rows.steps(tx.execute(self._sql["steps"], {"id": turn.id}))
             message = rows.message(
                 tx.execute(self._sql["answer"], {"id": turn.id}).fetchone(), steps.get(turn.id, ())

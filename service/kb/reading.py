@@ -95,6 +95,11 @@ class Reading:
             for name, title, topic_, description, tags, *rest in rows
         )
 
+    def revisions(self, names: Sequence[str], connection: sqlite3.Connection) -> dict[str, str]:
+        """The served revision of each of these documents that exists."""
+        rows = (connection.execute(self._sql["document"], (name,)).fetchone() for name in dict.fromkeys(names))
+        return {name: revision for _, name, *_, revision in filter(None, rows)}
+
     def text(self, name: str, wanted: LineRange, connection: sqlite3.Connection) -> DocumentText:
         """The lines that are wanted. Raises NotFound or InvalidInput."""
         document = connection.execute(self._sql["document"], (name,)).fetchone()

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -107,6 +107,10 @@ class KnowledgeBase:
         """
         wanted = LineRange(start_line, end_line, max_chars)
         return await self._db.read(partial(self._reading.text, name, wanted))
+
+    async def revisions(self, names: Sequence[str]) -> dict[str, str]:
+        """The served revision of each of these documents that exists: name -> SHA-256."""
+        return await self._db.read(partial(self._reading.revisions, names))
 
     async def revision(self) -> int:
         """The index revision: 0 before the first change, never goes down."""

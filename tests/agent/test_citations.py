@@ -120,7 +120,9 @@ def test_the_same_sentence_cited_twice_is_one_citation() -> None:
 
 def test_a_citation_says_where_to_read_it() -> None:
     citation = run("The host is 127.0.0.1 [7].")[1].citations[0]
-    assert citation.url == "/api/kb/documents/guide/ports.md?start_line=40&end_line=40"
+    assert (
+        citation.url == f"/api/kb/documents/guide/ports.md?start_line=40&end_line=40&revision={citation.revision}"
+    )
     assert (citation.document, citation.revision) == ("guide/ports.md", "rev" * 8)
 
 

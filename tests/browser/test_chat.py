@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.actions import ask, chat_row, finished, panel_opened
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, shot
+from tests.fake_llm import FakeLLM
 from tests.server import Server
 
 pytestmark = pytest.mark.e2e
@@ -171,3 +172,34 @@ def test_a_chat_that_is_gone_says_so(reader: Server, open_page: OpenPage) -> Non
         page.evaluate("location.hash = '#/chat/chat_none'")
     expect(page.get_by_role("alert").get_by_text("does not exist any more")).to_be_visible()
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
+
+
+def test_a_source_that_changed_or_vanished_is_shown_as_the_answer_saw_it(
+    scripted: Server, open_page: OpenPage, model: FakeLLM
+) -> None:
+    path = scripted.knowledge / "tides.md"
+    path.write_text("# Tides\n\nThe spring tide rises nine metres.\n")
+    page = open_page(scripted)
+    with scripted.client() as client:
+        client.post("/api/kb/reindex")
+        model.call("search_kb", {"query": "spring tide"})
+        model.say("The spring tide rises nine metres. [1]")
+        ask(page, "How high is the spring tide?")
+        finished(page)
+        path.write_text("# Tides\n\nThe neap tide is low.\n")
+        client.post("/api/kb/reindex")
+        page.locator(".answer button.cite").click()
+        panel = panel_opened(page)
+        expect(panel.locator("mark")).to_have_text("The spring tide rises nine metres.")
+        expect(panel.locator(".changed")).to_contain_text("changed since")
+        shot(page, "changed-since")
+        panel.get_by_role("link", name="Show the current text").click()
+        expect(panel.locator(".lines")).to_contain_text("The neap tide is low.")
+        expect(panel.locator(".changed")).to_have_count(0)
+        page.go_back()
+        path.unlink()
+        client.post("/api/kb/reindex")
+        page.reload()
+        panel = panel_opened(page)
+        expect(panel.locator("mark")).to_have_text("The spring tide rises nine metres.")
+        expect(panel.locator(".changed")).to_contain_text("not in the knowledge base any more")

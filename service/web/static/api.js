@@ -66,7 +66,7 @@ export const kb = {
   search: (q, topic, signal) => json(`/api/kb/search${query({ q, topic, limit: 12 })}`, { signal }),
   topics: () => json("/api/kb/topics"),
   documents: (topic, cursor, limit = 100) => json(`/api/kb/documents${query({ topic, cursor, limit })}`),
-  read: (name, first, last) => json(documentPath(name) + query({ start_line: first, end_line: last })),
+  read: (name, first, last, revision = null) => json(documentPath(name) + query({ start_line: first, end_line: last, revision })),
   status: () => json("/api/kb/status"),
 };
 

@@ -42,9 +42,9 @@ export class Conversation {
   }
 
   /** The citations of this chat that stand in these lines of a document. */
-  quotesIn(document, start, end) {
+  quotesIn({ doc, start, end, rev }) {
     const all = this.#messages.all.flatMap((message) => message.citations);
-    return all.filter((c) => c.document === document && c.start_line === start && c.end_line === end);
+    return all.filter((c) => c.document === doc && c.start_line === start && c.end_line === end && (rev === null || c.revision === rev));
   }
 
   /** Leave the chat and show how to begin a new one. */

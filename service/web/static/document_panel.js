@@ -2,6 +2,7 @@
 
 import { kb } from "./api.js";
 import { h, icon, iconButton } from "./dom.js";
+import { current, href } from "./route.js";
 import { lineRange } from "./text.js";
 
 const BEFORE = 30; // lines shown around what is cited
@@ -25,9 +26,12 @@ export class DocumentPanel {
     return !this.#element.hidden;
   }
 
-  /** Show a document; `start` and `end` are the cited lines or null, `citations` those that stand there. */
-  async show(name, start, end, citations) {
-    const key = `${name}:${start}-${end}:${citations.length > 0}`;
+  /**
+   * Show a document; `start` and `end` are the cited lines or null, `rev` is the revision that was cited or null for
+   * the present one, `citations` are those that stand there.
+   */
+  async show({ doc: name, start, end, rev }, citations) {
+    const key = `${name}:${start}-${end}:${rev}:${citations.length > 0}`;
     if (this.isOpen && key === this.#shown) return;
     if (!this.isOpen) this.#opener = document.activeElement;
     this.#shown = key;
@@ -36,7 +40,7 @@ export class DocumentPanel {
     document.body.dataset.panel = "loading";
     const first = Math.max(1, (start ?? 1) - BEFORE);
     const last = start === null ? PAGE : end + AFTER;
-    const [text, problem] = await kb.read(name, first, last).then((found) => [found, null], (error) => [null, error]);
+    const [text, problem] = await cited(name, first, last, rev).then((found) => [found, null], (error) => [null, error]);
     if (visit !== this.#visit) return;
     if (problem) this.#fill(name, null, h("div", { class: "panel-body" }, missing(problem, citations)));
     else this.#fill(name, text, this.#body(text, { name, start, end, citations }));
@@ -75,44 +79,61 @@ export class DocumentPanel {
     const marked = quoteRanges(text, citations);
     const add = (part, place) => lines[place](...rows(part, start, end, marked));
     add(text, "append");
-    const changed = citations.some((citation) => citation.revision && citation.revision !== text.revision);
+    const otherwise = citations.some((citation) => citation.revision && citation.revision !== text.revision);
     return h(
       "div",
       { class: "panel-body", tabindex: "0", role: "region", "aria-label": "Text of the document" },
-      changed && h("p", { class: "changed" }, icon("warning"), "This document has changed since the answer was written."),
+      text.changed && h("p", { class: "changed" }, icon("warning"), h("span", {}, ...since(text))),
+      otherwise && h("p", { class: "changed" }, icon("warning"), "This document has changed since the answer was written."),
       start !== null && h("p", { class: "cited-lines" }, `Cited: ${lineRange(start, end)}`),
-      text.start_line > 1 && this.#earlier(name, text.start_line, add),
+      text.start_line > 1 && text.complete && this.#earlier(text, text.start_line, add),
       lines,
-      text.next_line !== null && this.#later(name, text.next_line, add),
+      text.next_line !== null && this.#later(text, text.next_line, add),
     );
   }
 
-  #earlier(name, from, add) {
+  #earlier(text, from, add) {
     const button = h("button", { type: "button", class: "button more" }, "Show the lines before");
     button.addEventListener("click", async () => {
       const body = button.closest(".panel-body");
-      const part = await kb.read(name, Math.max(1, from - PAGE), from - 1).catch(() => null);
+      const part = await kb.read(text.name, Math.max(1, from - PAGE), from - 1, text.changed ? text.revision : null).catch(() => null);
       if (part === null) return;
       const { scrollTop, scrollHeight } = body;
       add(part, "prepend");
-      if (part.start_line > 1) button.replaceWith(this.#earlier(name, part.start_line, add));
+      if (part.start_line > 1) button.replaceWith(this.#earlier(text, part.start_line, add));
       else button.remove();
       body.scrollTop = scrollTop + body.scrollHeight - scrollHeight;
     });
     return button;
   }
 
-  #later(name, from, add) {
+  #later(text, from, add) {
     const button = h("button", { type: "button", class: "button more" }, "Show the lines after");
     button.addEventListener("click", async () => {
-      const part = await kb.read(name, from, from + PAGE - 1).catch(() => null);
+      const part = await kb.read(text.name, from, from + PAGE - 1, text.changed ? text.revision : null).catch(() => null);
       if (part === null) return;
       add(part, "append");
-      if (part.next_line !== null) button.replaceWith(this.#later(name, part.next_line, add));
+      if (part.next_line !== null) button.replaceWith(this.#later(text, part.next_line, add));
       else button.remove();
     });
     return button;
   }
+}
+
+/** Read the revision that was cited; of one that is not kept, what there is now. */
+async function cited(name, first, last, rev) {
+  if (rev === null) return kb.read(name, first, last);
+  return kb.read(name, first, last, rev).catch((problem) => {
+    if (problem.code !== "revision_not_found") throw problem;
+    return kb.read(name, first, last);
+  });
+}
+
+/** What has become of a document since the revision that is shown. */
+function since(text) {
+  if (text.current_revision === null) return ["As the answer saw it. This document is not in the knowledge base any more."];
+  const now = h("a", { href: href({ ...current(), start: null, end: null, rev: null }) }, "Show the current text");
+  return ["As the answer saw it. This document has changed since. ", now];
 }
 
 function missing(problem, citations) {

@@ -24,7 +24,7 @@ const knowledge = new KnowledgeView(byId("knowledge-view"), index);
 const composer = new Composer(byId("composer"), byId("question"), ask, stop);
 const conversation = new Conversation(byId("conversation"), byId("scroller"), byId("to-newest"), {
   announce,
-  openCitation: (citation) => change({ doc: citation.document, start: citation.start_line, end: citation.end_line }),
+  openCitation: (citation) => change({ doc: citation.document, start: citation.start_line, end: citation.end_line, rev: citation.revision }),
   failed: (problem) => tell(problem),
   stateChanged: showState,
   chatChanged: showTitle,
@@ -85,7 +85,7 @@ async function show(route) {
   toggleSidebar(false);
   if (inChat) await showChat(route.chat);
   else showKnowledge(route);
-  if (route.doc) await panel.show(route.doc, route.start, route.end, conversation.quotesIn(route.doc, route.start, route.end));
+  if (route.doc) await panel.show(route, conversation.quotesIn(route));
   else panel.hide();
 }
 

@@ -1,4 +1,4 @@
-// Where the page stands, in the address: #/ · #/chat/ID · #/knowledge?q=&topic= and, with each, ?doc=&lines=10-24.
+// Where the page stands, in the address: #/ · #/chat/ID · #/knowledge?q=&topic= and, with each, ?doc=&lines=10-24&rev=.
 
 /** Read the address. `view` is "chat" or "knowledge"; `chat` is null for a new one. */
 export function current() {
@@ -14,16 +14,18 @@ export function current() {
     doc: parameters.get("doc"),
     start: start || null,
     end: end || start || null,
+    rev: parameters.get("rev"),
   };
 }
 
 /** Write a route as a hash. */
-export function href({ view = "chat", chat = null, q = "", topic = "", doc = null, start = null, end = null }) {
+export function href({ view = "chat", chat = null, q = "", topic = "", doc = null, start = null, end = null, rev = null }) {
   const parameters = new URLSearchParams();
   if (view === "knowledge" && q) parameters.set("q", q);
   if (view === "knowledge" && topic) parameters.set("topic", topic);
   if (doc) parameters.set("doc", doc);
   if (doc && start) parameters.set("lines", `${start}-${end ?? start}`);
+  if (doc && rev) parameters.set("rev", rev);
   const where = view === "knowledge" ? "#/knowledge" : chat ? `#/chat/${encodeURIComponent(chat)}` : "#/";
   return parameters.size > 0 ? `${where}?${parameters}` : where;
 }
