@@ -219,4 +219,4 @@ async def _sample_lag(metrics: Metrics) -> None:
     while True:
         due = time.monotonic() + _LAG_INTERVAL
         await asyncio.sleep(_LAG_INTERVAL)
-        metrics.loop_lag_seconds.set(max(0.0, time.monotonic() - due))
+        metrics.loop_lag_seconds.observe(max(0.0, time.monotonic() - due))

@@ -25,8 +25,9 @@ async def open_model(settings: Settings, metrics: Metrics) -> AsyncIterator[tupl
     if settings.llm_base_url is None or settings.llm_model is None:
         yield BuiltInReader(), Probe(())
         return
-    from service.agent import attempts, llm, resilience  # noqa: PLC0415 - the SDK doubles the start-up time
+    from service.agent import attempts, failures, llm, resilience  # noqa: PLC0415 - the SDK doubles the start-up time
 
+    metrics.expect_calls(failures.FAILURES)
     key = settings.llm_api_key
     endpoint = llm.Endpoint(
         base_url=str(settings.llm_base_url),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -141,6 +142,14 @@ class Settings(BaseSettings):
     def extensions(self) -> frozenset[str]:
         """`kb_extensions` as a set, lower case; '' stands for names without an ending."""
         return frozenset(item.strip().lower() for item in self.kb_extensions.split(","))
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every value that must never be shown: all secret settings, and the password in an address."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        hidden = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+        passwords = {value.password for value in values if isinstance(value, HttpUrl) and value.password}
+        return frozenset(hidden | passwords | {unquote(password) for password in passwords})
 
     @property
     def fallback_models(self) -> tuple[str, ...]:

@@ -60,6 +60,11 @@ class Admission:
         self._callers[turn_id] = caller
         self._admitted[caller] += 1
 
+    @property
+    def waiting(self) -> int:
+        """How many turns have begun to count and wait for others to end."""
+        return max(0, len(self._callers) - self._capacity.running)
+
     def end(self, turn_id: str) -> None:
         """Free the turn's place."""
         self._leave(self._callers.pop(turn_id))

@@ -49,14 +49,15 @@ def report(metrics: Metrics, turn_id: str, draft: Draft, status: Status, failure
     """Count a turn that has ended, and log it."""
     outcome = outcome_of(draft, status, failure)
     seconds = time.monotonic() - draft.started
-    metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped)
+    code = failure.code if failure else None
+    metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped, code)
     _LOG.info(
         "turn ended",
         extra={
             "turn_id": turn_id,
             "status": status.value,
             "outcome": outcome.value,
-            "code": failure.code if failure else None,
+            "code": code,
             "seconds": round(seconds, 3),
             "llm_calls": draft.llm_calls,
             "tool_calls": draft.tool_calls,

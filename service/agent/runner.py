@@ -32,7 +32,7 @@ from service.agent.tools import Toolbox, sources_json
 from service.chats.records import Failure, Status
 from service.chats.turns import Ending, Turn, TurnStore
 from service.errors import Conflict, ModelError, StorageError
-from service.telemetry import Metrics
+from service.telemetry import TURN_ID, Metrics
 
 _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 2  # at one turn, before it ends as interrupted
@@ -79,6 +79,11 @@ class TurnRunner:
     def model_name(self) -> str:
         """The model that answers."""
         return self._model.name
+
+    @property
+    def waiting(self) -> int:
+        """How many turns wait for others to end."""
+        return self._admission.waiting
 
     def place(self, caller: str, request: str | None = None) -> AbstractContextManager[None]:
         """Hold a place in which to start one more turn, one for all repeats of a `request`.
@@ -157,11 +162,12 @@ class TurnRunner:
         self._metrics.turns_open.dec()
 
     async def _run(self, turn_id: str) -> None:
+        TURN_ID.set(turn_id)
         run = _Run(turn_id, Draft(self._model.name), self._toolbox())
         try:
             await self._attempt_or_stop(run)
         except Conflict:
-            _LOG.info("turn was ended from outside", extra={"turn_id": turn_id})
+            _LOG.info("turn was ended from outside")
 
     async def _attempt_or_stop(self, run: _Run) -> None:
         try:
@@ -198,10 +204,10 @@ class TurnRunner:
         except Conflict:
             raise
         except StorageError:
-            _LOG.exception("turn could not be stored", extra={"turn_id": turn.id})
+            _LOG.exception("turn could not be stored")
             failure = NOT_STORED
         except Exception:  # noqa: BLE001 - logged, told to the client, and the turn still ends
-            _LOG.exception("turn failed", extra={"turn_id": turn.id})
+            _LOG.exception("turn failed")
             failure = INTERNAL
         await self._finish(turn, run, Status.FAILED if failure else Status.COMPLETED, failure)
 

@@ -1,5 +1,7 @@
 """Whether the process lives, whether it can take questions, and its metrics."""
 
+import math
+import shutil
 import sqlite3
 from typing import Annotated, Any, Final
 
@@ -87,8 +89,12 @@ async def _refresh(services: Services) -> None:
     gauges.kb_documents.labels("indexed").set(status.indexed)
     gauges.kb_documents.labels("skipped").set(len(status.skipped))
     gauges.kb_index_lag.set(status.lag)
-    gauges.kb_failures.set(status.failures)
-    gauges.kb_heartbeat_age.set(status.heartbeat_age or 0)
+    gauges.kb_documents.labels("pending").set(status.pending)
+    gauges.scan_failures(status.failures)
+    gauges.watched(status.watcher_mode, status.state)
+    gauges.kb_heartbeat_age.set(math.inf if status.heartbeat_age is None else status.heartbeat_age)
+    gauges.turns_waiting.set(services.runner.waiting)
     gauges.queued_writes.set(services.db.queued_writes)
     gauges.database_bytes.set(services.db.file_bytes())
     gauges.wal_bytes.set(services.db.wal_bytes())
+    gauges.free_bytes.set(shutil.disk_usage(services.db.path.parent).free)

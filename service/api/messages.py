@@ -153,8 +153,9 @@ async def rate_message(
     services: ServicesDep, caller: Caller, chat_id: ChatId, message_id: MessageId, body: FeedbackIn
 ) -> MessageOut:
     """Rate an answer; one rating a message, the last one counts."""
-    feedback = Feedback(body.rating, body.comment)
-    return _shown(services, await services.questions.rate(caller, chat_id, message_id, feedback))
+    rated = await services.questions.rate(caller, chat_id, message_id, Feedback(body.rating, body.comment))
+    services.metrics.ratings.labels(body.rating).inc()
+    return _shown(services, rated)
 
 
 def _shown(services: Services, message: Message) -> MessageOut:

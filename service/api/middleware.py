@@ -1,5 +1,6 @@
 """Plain ASGI middleware, one concern each: request id, metrics, host and origin, body size."""
 
+import logging
 import re
 import secrets
 import time
@@ -13,9 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import problem
 from service.telemetry import REQUEST_ID, Metrics
 
+_LOG: Final = logging.getLogger(__name__)
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
+_LEFT: Final = 499  # the client left before there was a response; no standard code, but the usual one
 _DRAINED: Final = 1_048_576
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -45,7 +48,10 @@ class RequestId:
 
 
 class HttpMetrics:
-    """Counts requests by route template and times them until the response begins."""
+    """Counts and logs requests by route template, and times them until the response begins.
+
+    What changes nothing and goes well is logged at `debug` only.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -56,16 +62,32 @@ class HttpMetrics:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        status = 0
 
         async def send_and_count(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "unmatched")
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                self._metrics.http_requests.labels(method, route, str(message["status"])).inc()
-                self._metrics.http_seconds.labels(route).observe(time.perf_counter() - began)
+                status = message["status"]
+                self._ended(scope, status, time.perf_counter() - began)
             await send(message)
 
-        await self._app(scope, receive, send_and_count)
+        ended = False
+        try:
+            await self._app(scope, receive, send_and_count)
+            ended = True
+        finally:
+            if not status:  # whoever answers an unexpected error stands outside; the other clients have left
+                self._ended(scope, _LEFT if ended else 500, time.perf_counter() - began)
+
+    def _ended(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.request_ended(method, route, status, seconds)
+        if scope["path"] in _OPEN:
+            return
+        level = logging.INFO if method not in _SAFE or status >= 400 else logging.DEBUG
+        told = {"method": method, "route": route, "status": status, "seconds": round(seconds, 3)}
+        _LOG.log(level, "request", extra=told)
 
 
 class HostGuard:

@@ -274,13 +274,13 @@ def test_every_turn_call_and_retry_is_counted_under_its_result(told: Mapping[str
 
 
 def counted(metrics: str, name: str, *labels: str) -> Mapping[tuple[str, ...], int]:
-    """The samples of one metric by the values of its labels."""
+    """The samples of one metric by the values of its labels; of several series those that are not 0."""
     return {
         tuple(sample.labels[label] for label in labels): int(sample.value)
         for family in text_string_to_metric_families(metrics)
         if family.name == name
         for sample in family.samples
-        if not sample.name.endswith("_created")
+        if not sample.name.endswith("_created") and (sample.value or not labels)
     }
 
 

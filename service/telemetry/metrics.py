@@ -1,30 +1,29 @@
-"""The list of every metric, JSON logging, and the request's id. Label values come from closed sets only."""
+"""The list of every metric. Label values come from closed sets only, whose series exist from the start."""
 
-import json
-import logging
-import sys
-import traceback
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
+from service.telemetry.identity import exemplar
 
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180)
-_TOOLS: Final = frozenset({"search_kb", "list_kb_topics", "read_kb_doc"})
+
+# The parts that these belong to stand below this one; tests compare.
+TOOLS: Final = ("search_kb", "list_kb_topics", "read_kb_doc")
+LADDER: Final = ("identifier", "terms", "near", "none")
+ENDINGS: Final = (
+    *(("completed", how) for how in ("grounded", "partial", "not_in_kb", "conversational", "limit")),
+    *(("failed", how) for how in ("error", "limit")),
+    ("cancelled", "stopped"),
+)
+WATCHER_MODES: Final = ("events", "poll", "scan", "off")
+INDEX_STATES: Final = ("starting", "ready", "missing", "unreadable", "rebuilding", "failed")
 _BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
-_RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
-    "message",
-    "asctime",
-    "taskName",
-    "color_message",
-}
 
 
 class Metrics:
@@ -37,21 +36,37 @@ class Metrics:
         GCCollector(registry=self.registry)
         build = Info("kb_agent_build", "Version of the service and of SQLite.", registry=self.registry)
         build.info({"version": version, "sqlite": sqlite_version})
+        self._failures_seen = 0
         self._define_http()
         self._define_turns()
         self._define_knowledge()
         self._define_storage()
+        self._begin()
 
-    def turn_ended(self, status: str, outcome: str, seconds: float, citations_dropped: int) -> None:
-        """Count a turn that has ended."""
-        self.turns.labels(status, outcome).inc()
-        self.turn_seconds.observe(seconds)
-        self.citations_dropped.inc(citations_dropped)
+    def expect_calls(self, codes: Iterable[str]) -> None:
+        """Begin the series of failed model calls; `codes` are the errors that one can end with."""
+        for code in codes:
+            self.llm_calls.labels(code)
+            self.turn_failures.labels(code)
+
+    def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request whose response began; `route` is a template, never a path."""
+        self.http_requests.labels(method, route, str(status)).inc(exemplar=exemplar() if status >= 500 else None)
+        self.http_seconds.labels(route).observe(seconds)
+
+    def turn_ended(self, status: str, outcome: str, seconds: float, dropped: int, code: str | None) -> None:
+        """Count a turn that has ended, with the citations dropped and the `code` of its failure."""
+        where = exemplar()
+        self.turns.labels(status, outcome).inc(exemplar=where)
+        self.turn_seconds.observe(seconds, where)
+        self.citations_dropped.inc(dropped)
+        if code is not None:
+            self.turn_failures.labels(code).inc(exemplar=where)
 
     def tool_called(self, tool: str, *, failed: bool, hits: int | None) -> None:
         """Count a tool call: `error` for a bad call, `empty` when it found nothing."""
         result = "error" if failed else "empty" if hits == 0 else "ok"
-        self.tool_calls.labels(tool if tool in _TOOLS else "unknown", result).inc()
+        self.tool_calls.labels(tool if tool in TOOLS else "unknown", result).inc()
 
     def searched(self, step: str, seconds: float) -> None:
         """Count a search by the step of the ladder that matched."""
@@ -61,6 +76,18 @@ class Metrics:
     def scanned(self, seconds: float, result: str) -> None:
         """Count a pass over the knowledge folder."""
         self.kb_scan_seconds.labels(result).observe(seconds)
+
+    def scan_failures(self, total: int) -> None:
+        """Count up to the passes over the folder that failed since the start."""
+        self.kb_failures.inc(total - self._failures_seen)
+        self._failures_seen = total
+
+    def watched(self, mode: str, state: str) -> None:
+        """Tell how the folder is watched and how the index stands: 1 for that, 0 for the others."""
+        for known in WATCHER_MODES:
+            self.kb_watcher_mode.labels(known).set(known == mode)
+        for known in INDEX_STATES:
+            self.kb_state.labels(known).set(known == state)
 
     def call_started(self) -> None:
         """Count a model call that is under way."""
@@ -89,10 +116,26 @@ class Metrics:
     def call_finished(self, result: str, seconds: float, prompt_tokens: int, completion_tokens: int) -> None:
         """Count a model call that ended: ok, cancelled, or an error's code."""
         self.llm_open.dec()
-        self.llm_calls.labels(result).inc()
+        self.llm_calls.labels(result).inc(exemplar=None if result == "ok" else exemplar())
         self.llm_seconds.observe(seconds)
         self.llm_tokens.labels("prompt").inc(prompt_tokens)
         self.llm_tokens.labels("completion").inc(completion_tokens)
+
+    def _begin(self) -> None:
+        """Begin the series of closed sets at 0: a rate needs a value before the first event."""
+        for status, outcome in ENDINGS:
+            self.turns.labels(status, outcome)
+        for step in LADDER:
+            self.searches.labels(step)
+        for tool in (*TOOLS, "unknown"):
+            for result in ("ok", "empty", "error"):
+                self.tool_calls.labels(tool, result)
+        for kind in ("prompt", "completion"):
+            self.llm_tokens.labels(kind)
+        for result in ("ok", "cancelled"):
+            self.llm_calls.labels(result)
+        for rating in ("up", "down"):
+            self.ratings.labels(rating)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"kb_agent_{name}", text, labels, registry=self.registry)
@@ -122,8 +165,9 @@ class Metrics:
             "event_stream_resets_total", "Streams that had to begin with a snapshot."
         )
         self.stream_resumes = self._counter("event_stream_resumes_total", "Streams that resumed after a known id.")
-        self.loop_lag_seconds = self._gauge(
-            "event_loop_lag_seconds", "How late the event loop was at its last look."
+        self.loop_lag_seconds = self._histogram(
+            "event_loop_lag_seconds",
+            "How late the event loop came to what was due, looked at twice a second.",
         )
 
         self.background_deaths = self._counter(
@@ -133,6 +177,8 @@ class Metrics:
     def _define_turns(self) -> None:
         self.turns = self._counter("turns_total", "Turns that ended, by status and outcome.", "status", "outcome")
         self.turns_open = self._gauge("turns_open", "Turns that run or wait.")
+        self.turns_waiting = self._gauge("turns_waiting", "Turns that wait for others to end.")
+        self.turn_failures = self._counter("turn_failures_total", "Failed turns by the error's code.", "code")
         self.turn_seconds = self._histogram(
             "turn_duration_seconds", "Time from start to end of a turn.", buckets=_SLOW
         )
@@ -163,6 +209,7 @@ class Metrics:
         )
         self.llm_tokens = self._counter("llm_tokens_total", "Tokens, as the provider counted them.", "kind")
         self.tool_calls = self._counter("tool_calls_total", "Tool calls by tool and result.", "tool", "result")
+        self.ratings = self._counter("ratings_total", "Ratings that people gave to answers.", "rating")
         self.citations_dropped = self._counter(
             "citations_dropped_total", "Markers removed from answers because they named no returned passage."
         )
@@ -176,12 +223,16 @@ class Metrics:
             "kb_scan_duration_seconds", "Time of one pass over the folder.", "result", buckets=_SLOW
         )
         self.kb_heartbeat_age = self._gauge(
-            "kb_watcher_heartbeat_age_seconds", "Time since the watcher last looked."
+            "kb_watcher_heartbeat_age_seconds", "Time since the watcher last looked; +Inf while it does not run."
         )
         self.kb_index_lag = self._gauge(
             "kb_index_lag_seconds", "Time since the oldest change was seen that is not searchable yet."
         )
-        self.kb_failures = self._gauge("kb_scan_failures", "Passes over the folder that failed since the start.")
+        self.kb_failures = self._counter("kb_scan_failures_total", "Passes over the folder that failed.")
+        self.kb_state = self._gauge("kb_state", "How the index stands: 1 for its state, else 0.", "state")
+        self.kb_watcher_mode = self._gauge(
+            "kb_watcher_mode", "How changes are noticed: 1 for that mode, else 0.", "mode"
+        )
 
     def _define_storage(self) -> None:
         self.commit_seconds = self._histogram("db_commit_duration_seconds", "Time of one commit, sync included.")
@@ -191,54 +242,4 @@ class Metrics:
         self.queued_writes = self._gauge("db_queued_writes", "Writes that wait for a commit.")
         self.database_bytes = self._gauge("db_file_bytes", "Size of the database file.")
         self.wal_bytes = self._gauge("db_wal_bytes", "Size of the write-ahead log.")
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, request id, and the record's extra fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Encode a record; a newline in a value cannot begin a new line of the log."""
-        return json.dumps(_fields(record), ensure_ascii=False, default=str)
-
-
-class TextFormatter(logging.Formatter):
-    """One line for people: time, level, message, then the extra fields as key=value."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record as a line; values are quoted as JSON where they hold more than a word."""
-        fields = _fields(record)
-        trace = fields.pop("exception", None)
-        time, level, logger, message = (fields.pop(key) for key in ("time", "level", "logger", "message"))
-        extra = " ".join(
-            f"{key}={json.dumps(value, ensure_ascii=False, default=str)}" for key, value in fields.items()
-        )
-        line = f"{time[11:19]} {level:<7} {logger.removeprefix('service.')}: {message} {extra}".rstrip()
-        return f"{line}\n{trace}" if trace else line
-
-
-def configure_logging(level: str, style: str) -> None:
-    """Send the service's and uvicorn's log to standard error as `json` or `text`, from `level` up."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("service").setLevel(level.upper())
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-
-
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "time": datetime.fromtimestamp(record.created, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z"),
-        "level": record.levelname.lower(),
-        "logger": record.name,
-        "message": record.getMessage().replace("\n", "\\n"),
-    }
-    if request_id := REQUEST_ID.get():
-        fields["request_id"] = request_id
-    fields.update((key, value) for key, value in vars(record).items() if key not in _RECORD_FIELDS)
-    if record.exc_info and record.exc_info[0] is not None:
-        fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
-    return fields
+        self.free_bytes = self._gauge("db_free_bytes", "Space left on the file system of the data directory.")
