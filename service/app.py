@@ -26,11 +26,12 @@ from service.chats.kept import KeptTexts
 from service.chats.questions import QuestionStore
 from service.chats.store import ChatStore
 from service.chats.turns import TurnStore
-from service.database import Transaction, open_database
+from service.database import Database, Transaction, open_database
 from service.errors import SettingsError
 from service.kb.folder import Folder
 from service.kb.index import Changes, Listeners, Reconciler
 from service.kb.search import KnowledgeBase
+from service.kb.waiting import Arrivals
 from service.kb.watcher import Intervals, Watcher
 from service.providers import open_model
 from service.server import Server, is_loopback, listen, make_server
@@ -106,15 +107,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         )
         log = EventLog(db)
         base = KnowledgeBase(db, search_timeout=settings.search_timeout, observe=metrics.searched)
-        index = await stack.enter_async_context(
-            Reconciler(
-                db,
-                _folder(settings),
-                settle=settings.kb_settle_ms / 1000,
-                listeners=_listeners(log),
-                observe_scan=metrics.scanned,
-            )
-        )
+        index = await stack.enter_async_context(_reconciler(settings, db, log, metrics))
         intervals = Intervals(settings.kb_scan_interval, settings.kb_poll_interval, settings.kb_hash_interval)
         watcher = Watcher(index, settings.kb_watch, intervals)
         model, probe = await stack.enter_async_context(open_model(settings, metrics))
@@ -148,6 +141,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             kb=base,
             index=index,
             watcher=watcher,
+            arrivals=Arrivals(index, watcher.nudge),
             probe=probe,
             metrics=metrics,
             stopping=asyncio.Event(),
@@ -162,8 +156,10 @@ def _limits(settings: Settings) -> Limits:
     return Limits(calls, tool_calls, settings.turn_timeout, settings.llm_context_tokens)
 
 
-def _folder(settings: Settings) -> Folder:
-    return Folder(settings.knowledge_dir, settings.extensions, settings.kb_max_file_bytes)
+def _reconciler(settings: Settings, db: Database, log: EventLog, metrics: Metrics) -> Reconciler:
+    folder = Folder(settings.knowledge_dir, settings.extensions, settings.kb_max_file_bytes)
+    settle = settings.kb_settle_ms / 1000
+    return Reconciler(db, folder, settle=settle, listeners=_listeners(log), observe_scan=metrics.scanned)
 
 
 def _listeners(log: EventLog) -> Listeners:
@@ -180,6 +176,7 @@ def _announce_stop(services: Services) -> None:
     services.stopping.set()
     services.log.close()
     services.runner.release()
+    services.arrivals.close()
 
 
 def _observe_commit(metrics: Metrics, seconds: float, writes: int) -> None:

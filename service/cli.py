@@ -103,14 +103,27 @@ def search(
 
 
 @app.command()
-def index(*, server: ServerUrl = None, as_json: AsJson = False) -> None:
+def index(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="With --wait: what to wait for, see wait_for of /api/kb/status.")
+    ] = None,
+    *,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return once these documents, or all, are searchable; else exit with 1.")
+    ] = False,
+    server: ServerUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the index up to date and tell why each skipped file was skipped.
 
-    Example: kb-agent index
+    Example: kb-agent index --wait guide/ports.md
     """
+    if names and not wait:
+        raise typer.BadParameter("documents are named to wait for them: add --wait")
     from service import terminal  # noqa: PLC0415
 
-    _run(lambda config: terminal.index(config, server, as_json=as_json), quiet=True)
+    awaited = names or ["*"] if wait else []
+    _run(lambda config: terminal.index(config, server, awaited, as_json=as_json), quiet=True)
 
 
 def main() -> None:

@@ -55,9 +55,9 @@ class Client:
             parameters["topic"] = topic
         return await self._json("GET", "/api/kb/search", params=parameters)
 
-    async def status(self) -> dict[str, Any]:
-        """Tell where the index stands."""
-        return await self._json("GET", "/api/kb/status")
+    async def status(self, wait_for: str | None = None) -> dict[str, Any]:
+        """Tell where the index stands, once `wait_for` is searchable."""
+        return await self._json("GET", "/api/kb/status", params={"wait_for": wait_for} if wait_for else {})
 
     async def reindex(self) -> dict[str, Any]:
         """Compare the folder with the index now."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from service.client import Client, Received, connected
+from service.errors import ServerUnreachable
 from service.settings import Settings
 
 _OUTCOMES: Final = {
@@ -61,16 +63,23 @@ async def search(
     return 0 if found["hits"] else 1
 
 
-async def index(settings: Settings, server: str | None, *, as_json: bool) -> int:
-    """Bring the index up to date, with progress; print a summary and every skipped file with its reason."""
+async def index(settings: Settings, server: str | None, awaited: Sequence[str], *, as_json: bool) -> int:
+    """Bring the index up to date, with progress; print a summary and every skipped file with its reason.
+
+    1 when something of what is `awaited` cannot be searched.
+    """
     out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
     async with connected(settings, server, indexed=False) as client:
         scan = asyncio.create_task(client.reindex())
         await _watch(client, scan, err)
-        changes, status = await scan, await client.status()
+        changes = await scan
+        missing = [text for name in awaited if (text := await _missing(client, name))]
+        status = await client.status()
+    for text in missing:
+        err.print(Text(text, style="red"))
     if as_json:
         out.out(json.dumps({"changes": changes, "status": status}, ensure_ascii=False, indent=2))
-        return 0
+        return 1 if missing else 0
     counts = f"{changes['added']} added, {changes['changed']} changed, {changes['removed']} removed"
     out.print(
         f"{status['indexed']} documents indexed from {status['folder']} ({counts}), revision {status['revision']}"
@@ -79,7 +88,16 @@ async def index(settings: Settings, server: str | None, *, as_json: bool) -> int
         out.print(
             Text.assemble(("skipped ", "yellow"), f"{skipped['name']}: {skipped['reason']}, {skipped['detail']}")
         )
-    return 0
+    return 1 if missing else 0
+
+
+async def _missing(client: Client, name: str) -> str:
+    """Wait until a document is searchable; '' when it is, else why it is not."""
+    try:
+        await client.status(wait_for=name)
+    except ServerUnreachable as refused:
+        return f"{name}: {refused}"
+    return ""
 
 
 def _show(event: Received, out: Console, err: Console) -> None:

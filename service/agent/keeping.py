@@ -21,7 +21,7 @@ class RevisionText:
     """Lines of a document at a revision; `current_revision` is the one served now, None when the file is gone.
 
     Not `complete` is a revision of which only what surrounds the cited lines is kept; `lines` then counts up to
-    the end of these.
+    the end of these. `kb_revision` is the index's that it was read from, None for a kept one.
     """
 
     name: str
@@ -35,6 +35,7 @@ class RevisionText:
     revision: str
     current_revision: str | None
     complete: bool = True
+    kb_revision: int | None = None
 
     @property
     def changed(self) -> bool:
@@ -80,7 +81,9 @@ async def read_revision(
 def as_current(text: DocumentText) -> RevisionText:
     """Lines of the revision that is served."""
     place = (text.name, text.title, text.topic, text.start_line, text.end_line)
-    return RevisionText(*place, text.text, text.next_line, text.lines, text.revision, text.revision)
+    return RevisionText(
+        *place, text.text, text.next_line, text.lines, text.revision, text.revision, kb_revision=text.kb_revision
+    )
 
 
 async def _from_index(kb: KnowledgeBase, citation: Citation) -> KeptText | None:

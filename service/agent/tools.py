@@ -199,7 +199,7 @@ class Toolbox:
             raise _Refused(f"there is no document {given.name!r}", missing.suggestions) from missing
         except InvalidInput as bad:
             raise _Refused(bad.detail) from bad
-        self.kb_revision = await self.kb.revision()
+        self.kb_revision = text.kb_revision
         body: dict[str, Any] = {"document": text.name, "title": text.title, "passages": []}
         if text.text:
             body["passages"] = [self._document_text(text)]

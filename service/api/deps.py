@@ -19,6 +19,7 @@ from service.database import Database
 from service.errors import InvalidInput
 from service.kb.index import Reconciler
 from service.kb.search import KnowledgeBase
+from service.kb.waiting import Arrivals
 from service.kb.watcher import Watcher
 from service.telemetry import Metrics
 
@@ -38,6 +39,7 @@ class Services:
     kb: KnowledgeBase
     index: Reconciler
     watcher: Watcher
+    arrivals: Arrivals
     probe: Probe
     metrics: Metrics
     stopping: asyncio.Event
@@ -92,6 +94,12 @@ def _name_key(
     cursor: Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")] = None,
 ) -> str | None:
     return key_of(cursor)
+
+
+async def left(request: Request) -> None:
+    """Return when the client has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _resume(

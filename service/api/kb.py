@@ -1,12 +1,13 @@
 """The knowledge base: search, topics, documents, reading, status, a scan now."""
 
+from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agent.keeping import as_current, read_revision
-from service.api.deps import Caller, NameKey, PageLimit, ServicesDep, cursor_of
+from service.api.deps import Caller, NameKey, PageLimit, ServicesDep, cursor_of, left
 from service.api.problems import documented
 
 router = APIRouter(prefix="/api/kb", tags=["knowledge base"])
@@ -107,6 +108,10 @@ class DocumentTextOut(_Out):
         "to its end.",
         examples=[True],
     )
+    kb_revision: int | None = Field(
+        description="Revision of the index it was read from; null for a revision that only answers keep.",
+        examples=[3],
+    )
 
 
 class SkippedOut(_Out):
@@ -123,7 +128,11 @@ class StatusOut(_Out):
     state: str = Field(
         description="starting, ready, missing, unreadable, rebuilding or failed.", examples=["ready"]
     )
-    folder: str = Field(description="The folder, as KNOWLEDGE_DIR names it.", examples=["knowledge"])
+    folder: str = Field(description="The folder that KNOWLEDGE_DIR names.", examples=["/srv/kb/knowledge"])
+    real_folder: str | None = Field(
+        description="The same with every link resolved, as of the last scan; null where there is none.",
+        examples=["/srv/kb/trees/9f86d081"],
+    )
     files_on_disk: int = Field(description="Files seen by the last scan.", examples=[28])
     indexed: int = Field(description="Documents that are searchable.", examples=[28])
     skipped: list[SkippedOut] = Field(description="Files that are not, with the reason for each.")
@@ -143,7 +152,9 @@ class StatusOut(_Out):
         description="Why the last pass failed; null once one succeeds.", examples=[None]
     )
     watcher_mode: str = Field(description="events, poll, scan or off.", examples=["events"])
-    heartbeat_age: float | None = Field(description="Seconds since the watcher last looked.", examples=[1.2])
+    heartbeat_age: float | None = Field(
+        description="Seconds since the watcher last looked; null while it is dead.", examples=[1.2]
+    )
     progress: tuple[int, int] | None = Field(description="Files done and to do, while it works.", examples=[None])
 
 
@@ -177,6 +188,18 @@ Revision = Annotated[
     str | None,
     Query(max_length=64, description="The revision a citation names; the one that is served when left out."),
 ]
+WaitFor = Annotated[
+    str | None,
+    Query(
+        max_length=4200,
+        description=(
+            "Answer once this is searchable: a document's name (as it is on disk now), the SHA-256 of a content, "
+            "`NAME@SHA256`, `NAME@gone` (no longer found), or `*` (all that is in the folder now)."
+        ),
+        examples=["streaming/resume.md"],
+    ),
+]
+WaitSeconds = Annotated[float, Query(alias="timeout", gt=0, le=300, description="Seconds to wait at most.")]
 Hits = Annotated[int, Query(ge=1, le=50, description="Most passages.")]
 
 
@@ -221,9 +244,17 @@ async def read_document(
     return DocumentTextOut.model_validate(text)
 
 
-@router.get("/status", responses=documented(503))
-async def status(services: ServicesDep) -> StatusOut:
-    """Tell where the index stands, and why each file that is not in it is not."""
+@router.get("/status", responses=documented(409, 422, 429, 503))
+async def status(
+    services: ServicesDep, request: Request, wait_for: WaitFor = None, seconds: WaitSeconds = 30
+) -> StatusOut:
+    """Tell where the index stands, and why each file that is not in it is not.
+
+    With `wait_for` it answers once that is searchable: what you wrote is what you find. A file that cannot be
+    indexed gets 409 `file_skipped` with the reason at once, and what is not searchable in time 409 `not_live`.
+    """
+    if wait_for:
+        await services.arrivals.wait(wait_for, seconds, partial(left, request))
     return StatusOut.model_validate(await services.watcher.status())
 
 

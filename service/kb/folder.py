@@ -249,6 +249,11 @@ def temporary(name: str) -> bool:
     return name[0] == "." or name[-1] == "~" or (name[0] == "#" and name[-1] == "#")
 
 
+def counts(folder: Folder, name: str) -> bool:
+    """Whether a file of this name, told from the name alone, is one to index."""
+    return ending(name) in folder.endings and not any(map(temporary, filter(None, name.split("/"))))
+
+
 def ending(name: str) -> str:
     """The ending that decides whether a file counts: lower case with its dot, '' for none."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path costs more than the rest of the scan

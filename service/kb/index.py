@@ -6,15 +6,17 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
 from service.database import Database
 from service.errors import StorageError
 from service.kb import folder as disk
-from service.kb.folder import Folder, Root
+from service.kb.folder import Folder, Root, Skipped
 from service.kb.reconciliation import ObserveScan, Reconciliation
+from service.kb.rows import Indexed
 from service.kb.status import Changes, IndexState, Status, Step
 from service.kb.writing import Listeners, Writer
 
@@ -23,7 +25,6 @@ __all__ = ["Changes", "Listeners", "ObserveScan", "Reconciler", "Status", "Step"
 _log = logging.getLogger(__name__)
 
 _VERIFY_FILES: Final = 200
-_MOMENT: Final = 0.5
 _REPEAT: Final = 60.0  # seconds until the same failure is logged again
 
 
@@ -44,7 +45,8 @@ class Reconciler:
     ) -> None:
         """`settle`: seconds a file must rest before it is read. `observe_scan(seconds, state)` hears of scans."""
         self._folder = folder
-        self._writer = Writer(database, listeners or Listeners())
+        self._listeners = listeners or Listeners()
+        self._writer = Writer(database, replace(self._listeners, on_change=self._changed))
         self._work = Reconciliation(self._writer, folder, settle, observe_scan)
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Step]] = set()
@@ -52,7 +54,7 @@ class Reconciler:
         self._failures = 0
         self._last_error: str | None = None
         self._logged = -_REPEAT
-        self._news = asyncio.Event()
+        self._gathering: list[list[Changes]] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,14 +74,15 @@ class Reconciler:
         Waits for files that are being written, at most a few seconds each. Raises StorageError when the database
         fails; the next call does what is left.
         """
-        step = await self.scan()
-        scanned = time.monotonic()
-        changes = step.changes
-        while step.again is not None and self._behind(scanned):
-            await asyncio.sleep(step.again)
-            step = await self.look()
-            changes = changes.then(step.changes)
-        return changes.then(await self.verify()) if full else changes
+        with self.gathered() as gathered:
+            step = await self.scan()
+            scanned = time.monotonic()
+            while step.again is not None and (self._writer.dirty or self.behind(scanned)):
+                await asyncio.sleep(step.again)
+                step = await self.look()
+            if full:
+                await self.verify()
+        return functools.reduce(Changes.then, gathered, Changes(revision=self._writer.revision))
 
     async def scan(self) -> Step:
         """Scan the folder and take in what has settled. Calls that wait for their turn share one scan."""
@@ -115,15 +118,36 @@ class Reconciler:
         """Which directory the folder was in the last scan."""
         return self._work.scanned.root if self._work.scanned is not None else None
 
-    async def wait_until_indexed(self, name_or_sha256: str, timeout: float) -> bool:  # noqa: ASYNC109
-        """Wait until the file of that name as it is on disk now, or any content of that hash, is searchable."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self.reconcile()
-                while not self._serves(name_or_sha256):
-                    await self._news_or_a_moment()
-                    await self.reconcile()
-        return self._serves(name_or_sha256)
+    @property
+    def folder(self) -> Folder:
+        """Where the files are and which of them count."""
+        return self._folder
+
+    @property
+    def served(self) -> Mapping[str, Indexed]:
+        """What is searchable just now, by name."""
+        return self._writer.known
+
+    async def news(self) -> None:
+        """Return when something has been taken in, or a step has ended."""
+        await self._work.news.wait()
+
+    def scanned_since(self, moment: float) -> bool:
+        """Whether a scan that began after `moment`, in monotonic seconds, has ended."""
+        return self._work.scan_began >= moment
+
+    def behind(self, moment: float) -> bool:
+        """Whether a change first seen before `moment` is not in the index yet."""
+        oldest = self._work.oldest
+        return oldest is not None and oldest <= moment
+
+    def pending(self, name: str) -> bool:
+        """Whether the file of this name was seen to differ from the index."""
+        return name in self._work.settling
+
+    def refusal(self, name: str) -> Skipped | None:
+        """Why the file of this name, or a folder it is in, is not indexed as it is; None where that is not so."""
+        return self._work.refusal(name)
 
     async def status(self) -> Status:
         """How the index stands; from memory."""
@@ -131,7 +155,8 @@ class Reconciler:
         skipped = work.skipped()
         return Status(
             state=self._state(),
-            folder=str(self._folder.path),
+            folder=str(self._folder.path.absolute()),
+            real_folder=scan.root.path if scan is not None and scan.root is not None else None,
             files_on_disk=len(scan.files) + len(scan.skipped) if scan else 0,
             indexed=len(self._writer.known),
             skipped=skipped,
@@ -157,21 +182,21 @@ class Reconciler:
             return "ready"
         return "rebuilding" if self._writer.rebuilding else "starting"
 
-    def _behind(self, moment: float) -> bool:
-        """Whether a change first seen before `moment` is not in the index yet, or its remains still are."""
-        oldest = self._work.oldest
-        return self._writer.dirty or (oldest is not None and oldest <= moment)
+    @contextlib.contextmanager
+    def gathered(self) -> Iterator[list[Changes]]:
+        """Gather what is taken in meanwhile, whoever's step it is."""
+        gathered: list[Changes] = []
+        self._gathering.append(gathered)
+        try:
+            yield gathered
+        finally:
+            self._gathering[:] = [other for other in self._gathering if other is not gathered]
 
-    def _serves(self, name_or_sha256: str) -> bool:
-        known = self._writer.known
-        if name_or_sha256 in known:
-            return name_or_sha256 not in self._work.settling and not self._work.refused(name_or_sha256)
-        return any(indexed.revision == name_or_sha256 for indexed in known.values())
-
-    async def _news_or_a_moment(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_MOMENT):
-                await self._news.wait()
+    def _changed(self, changes: Changes) -> None:
+        for gathered in self._gathering:
+            gathered.append(changes)
+        if self._listeners.on_change is not None:
+            self._listeners.on_change(changes)
 
     async def _scan(self) -> Step:
         async with self._lock:
@@ -196,8 +221,7 @@ class Reconciler:
             return
         error = task.exception()
         self._note(_told(error) if error is not None else None)
-        self._news.set()
-        self._news = asyncio.Event()
+        self._work.tell()
 
     def _note(self, failure: str | None) -> None:
         """Count and log a failure: a new one at once, the same one once a minute."""

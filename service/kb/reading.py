@@ -12,6 +12,7 @@ from typing import Final
 from service.database import load_queries
 from service.errors import InvalidInput, NotFound
 from service.kb.lines import Lines
+from service.kb.rows import revision as index_revision
 
 _SUGGESTIONS: Final = 5
 _NAMES_COMPARED: Final = 500
@@ -48,7 +49,8 @@ class DocumentInfo:
 class DocumentText:
     """Lines `start_line` to `end_line` (from 1, inclusive) verbatim.
 
-    `next_line` is where to read on, None at the end.
+    `next_line` is where to read on, None at the end. `revision` is the SHA-256 of the file, `kb_revision`
+    that of the index.
     """
 
     name: str
@@ -60,6 +62,7 @@ class DocumentText:
     next_line: int | None
     lines: int
     revision: str
+    kb_revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Reading:
         last = min(wanted.last or count, count)
         text, end = self._lines(connection, document_id, wanted, last)
         following = end + 1 if end < count else None
-        return DocumentText(name, title, topic, wanted.first, end, text, following, count, revision)
+        at = index_revision(connection)
+        return DocumentText(name, title, topic, wanted.first, end, text, following, count, revision, at)
 
     def _lines(
         self, connection: sqlite3.Connection, document_id: int, wanted: LineRange, last: int

@@ -46,6 +46,8 @@ class Reconciliation:
         self.progress: tuple[int, int] | None = None
         self.caught_up = False
         self.oldest: float | None = None
+        self.scan_began = -math.inf
+        self.news = asyncio.Event()
         self._first_scan = 0.0
         self._refused: dict[str, Refusal] = {}
         self._observe_scan = observe_scan
@@ -60,10 +62,12 @@ class Reconciliation:
     async def scan(self) -> Step:
         """Scan the folder, take in what has settled."""
         await self.writer.load()
-        survey = await self.run(surveys.survey, self.folder, self.writer.known, self._refused, time.monotonic())
+        began = time.monotonic()
+        survey = await self.run(surveys.survey, self.folder, self.writer.known, self._refused, began)
         scan, moment = survey.scan, time.monotonic()
         new = await self.run(self.settling.differing, survey.states, moment)
         self.scanned, self.last_scan, self._refused = scan, now(), survey.refused
+        self.scan_began, self.oldest = began, await self.run(self.settling.oldest)
         self._first_scan = self._first_scan or moment
         if self._observe_scan is not None:
             self._observe_scan(scan.seconds, scan.state)
@@ -101,9 +105,18 @@ class Reconciliation:
         """Run a function in the worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, function, *arguments)
 
-    def refused(self, name: str) -> bool:
-        """Whether the file of this name cannot be indexed as it is."""
-        return name in self._refused
+    def tell(self) -> None:
+        """Wake all who wait for news."""
+        self.news.set()
+        self.news = asyncio.Event()
+
+    def refusal(self, name: str) -> Skipped | None:
+        """Why the file of this name, or a folder it is in, is not indexed as it is; None where that is not so."""
+        refusal, shown = self._refused.get(name), printable(name)
+        if refusal is not None:
+            return refusal.outcome.skipped
+        listed = self.scanned.skipped if self.scanned is not None else ()
+        return next((s for s in listed if s.name in (shown, ".") or shown.startswith(f"{s.name}/")), None)
 
     def skipped(self) -> tuple[Skipped, ...]:
         """All that is not indexed, by name."""
@@ -150,6 +163,7 @@ class Reconciliation:
             reading = self._read(batch)
             changes = changes.then(await self.writer.write(outcomes))
             self._settle(outcome for unit in outcomes for outcome in unit)
+            self.tell()
             left -= taken
             self._done += taken
         if not left:

@@ -103,8 +103,11 @@ class Settling:
         """When the oldest change was first seen, in how many seconds the next may be ready; None where none is."""
         many = self._vanishing(known)
         waits = [self._wait(name, look, now, many=many) for name, look in self._looks.items()]
-        oldest = min((look.first for look in self._looks.values()), default=None)
-        return oldest, max(_LEAST_WAIT, min(waits)) if waits else None
+        return self.oldest(), max(_LEAST_WAIT, min(waits)) if waits else None
+
+    def oldest(self) -> float | None:
+        """When the oldest change was first seen; None where there is none."""
+        return min((look.first for look in self._looks.values()), default=None)
 
     def _judge(
         self, now: float, known: int, links: Mapping[str, str]

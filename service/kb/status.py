@@ -54,9 +54,11 @@ class Status:
     """How the index stands.
 
     `files_on_disk` are those with an ending that counts, skipped ones included; `ignored` are the others.
+    `folder` is absolute, `real_folder` the directory it is just now, None where there is none.
     `pending` changes are seen but not yet searchable, the oldest for `lag` seconds. Times are ISO 8601 in UTC,
-    `heartbeat_age` and `scan_seconds` in seconds. `progress` is (done, total) documents while many are taken in.
-    `failures` counts reconciliations that failed since the start; `last_error` is None once one succeeds.
+    `heartbeat_age` (None while the watcher is dead) and `scan_seconds` in seconds. `progress` is (done,
+    total) documents while many are taken in. `failures` counts reconciliations that failed since the start;
+    `last_error` is None once one succeeds.
     """
 
     state: IndexState
@@ -74,5 +76,6 @@ class Status:
     progress: tuple[int, int] | None
     failures: int
     last_error: str | None
+    real_folder: str | None = None
     watcher_mode: WatcherMode = "off"
     heartbeat_age: float | None = None

@@ -168,19 +168,13 @@ async def test_a_document_of_many_passages_replaces_its_old_version_at_one_insta
     assert seen[0][1] > 2 * rows.PART
 
 
-async def test_waiting_for_a_name_or_a_hash_ends_when_it_is_searchable(empty: Live) -> None:
-    write(empty.root / "a.md", "text")
-    assert await empty.index.wait_until_indexed("a.md", 5)
-    revision = (await empty.db.read(rows.indexed))["a.md"].revision
-    assert await empty.index.wait_until_indexed(revision, 5)
-    write(empty.root / "a.md", "later")
-    assert await empty.index.wait_until_indexed("a.md", 5)
-    assert await empty.text("a.md") == "later"
-    assert not await empty.index.wait_until_indexed("b.md", 0.3)
-    waiting = asyncio.create_task(empty.index.wait_until_indexed("c.md", 5))
-    await asyncio.sleep(0)
-    write(empty.root / "c.md", "text")
-    assert await waiting
+async def test_a_reconciliation_tells_what_others_took_in_meanwhile(watched: Live) -> None:
+    for n in range(5):
+        write(watched.root / "a.md", f"edit {n}")
+        changes = await watched.index.reconcile()
+        assert await watched.text("a.md") == f"edit {n}"
+        assert changes.added + changes.changed == ("a.md",)
+        assert changes.revision == (await watched.status()).revision == n + 1
 
 
 async def test_the_status_tells_progress_while_many_files_are_taken_in(tmp_path: Path) -> None:
