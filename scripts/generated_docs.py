@@ -79,11 +79,17 @@ def metrics() -> Iterator[tuple[str, MetricWrapperBase]]:
 def problem_codes() -> Mapping[str, int]:
     """Every code of a problem document with its status, read off the places that make them."""
     found = {code: status for status, code in problems._CODES.items()}  # noqa: SLF001 - the table itself
-    found |= {"invalid_input": 422}
-    for name, arguments in _calls("problem", "Conflict", "NotFound", "InvalidInput"):
+    found |= {"invalid_input": 422, "overloaded": 429}
+    for name, arguments in _calls(
+        "problem", "AccessRefused", "Overloaded", "Conflict", "NotFound", "InvalidInput"
+    ):
         match name, *arguments:
             case "problem", _, int(status), str(code), *_:
                 found[code] = status
+            case "AccessRefused", str(code), *rest:
+                found[code] = 403 if any(word == "scope" for word, _ in filter(None, rest[1:])) else 401
+            case "Overloaded", _, _, str(code):
+                found[code] = 429
             case "Conflict", str(code), *_ if code not in _WITHIN:
                 found[code] = 409
             case "NotFound", str(kind), *_:

@@ -11,14 +11,17 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from service import __version__
+from service.access.control import AccessLimits, open_access
 from service.agent.admission import Admission, Capacity
 from service.agent.loop import Limits
 from service.agent.runner import TurnRunner, open_runner
 from service.agent.tools import Toolbox
-from service.api import chats, events, export, health, kb, messages, pages, problems
+from service.api import chats, events, export, health, kb, keys, messages, pages, problems, session
 from service.api.deps import Services
+from service.api.gatekeeping import guard
 from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
@@ -56,11 +59,12 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         redoc_url=None,
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
-    for part in (chats, messages, export, events, kb, health):
+    for part in (chats, messages, export, events, kb, keys, session, health):
         app.include_router(part.router)
     pages.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    guard(app)
     app.add_middleware(HostGuard, hosts=settings.hosts | {settings.host.lower()})
     app.add_middleware(HttpMetrics, metrics=metrics)
     app.add_middleware(RequestId)
@@ -87,11 +91,12 @@ async def serving(settings: Settings, on_ready: Callable[[str], None]) -> AsyncI
             await task
 
 
-def check_exposure(settings: Settings) -> None:
-    """Refuse to serve anyone without keys beyond this machine. Raises SettingsError."""
-    if not settings.allow_anonymous and not is_loopback(settings.host):
+def check_exposure(settings: Settings, *, closed: bool) -> None:
+    """Refuse to serve anyone beyond this machine, unless `closed`: a key is needed. Raises SettingsError."""
+    if not closed and not settings.allow_anonymous and not is_loopback(settings.host):
+        ways = "run `kb-agent keys create NAME`, or set ADMIN_KEY, or set ALLOW_ANONYMOUS=true"
         raise SettingsError(
-            [f"HOST: got {settings.host!r}; takes a loopback address, unless ALLOW_ANONYMOUS=true is set"]
+            [f"HOST: got {settings.host!r}; takes a loopback address until there is a key: {ways}"]
         )
 
 
@@ -105,6 +110,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         db = await stack.enter_async_context(
             open_database(settings.data_dir, observe=partial(_observe_commit, metrics))
         )
+        access = await stack.enter_async_context(open_access(db, _access_limits(settings), metrics))
+        check_exposure(settings, closed=access.gate.closed)
         log = EventLog(db)
         base = KnowledgeBase(db, search_timeout=settings.search_timeout, observe=metrics.searched)
         index = await stack.enter_async_context(_reconciler(settings, db, log, metrics))
@@ -146,9 +153,25 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             metrics=metrics,
             stopping=asyncio.Event(),
             max_message_chars=settings.max_message_chars,
-            max_streams=settings.max_streams,
+            access=access,
             heartbeat=settings.sse_heartbeat,
+            metrics_token=_secret(settings.metrics_token),
         )
+
+
+def _access_limits(settings: Settings) -> AccessLimits:
+    return AccessLimits(
+        admin_key=_secret(settings.admin_key),
+        limit_anonymous=not is_loopback(settings.host),
+        streams=settings.max_streams,
+        streams_per_caller=settings.max_streams_per_caller,
+        requests_per_minute=settings.rate_limit,
+        questions_per_minute=settings.rate_limit_questions,
+    )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None
 
 
 def _limits(settings: Settings) -> Limits:

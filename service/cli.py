@@ -156,9 +156,8 @@ async def _awaited(command: Callable[[settings.Settings], Awaitable[int]], confi
 
 
 async def _serve(config: settings.Settings) -> int:
-    from service.app import check_exposure, serving  # noqa: PLC0415 - what the other commands may not need
+    from service.app import serving  # noqa: PLC0415 - what the other commands may not need
 
-    check_exposure(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

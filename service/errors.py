@@ -7,9 +7,10 @@
     │   ├── DatabaseUnusable       damaged, of another program, or newer than this code
     │   └── ReadDeadlineExceeded   a query took longer than its deadline and was stopped
     ├── InvalidInput               a value from outside is malformed; nothing was changed
-    ├── NotFound                   no such chat, message, document or revision for this caller
+    ├── NotFound                   no such chat, message, document, revision or key for this caller
+    ├── AccessRefused              no key, a wrong one, or one that does not open this
     ├── Conflict                   the request is fine, the present state forbids it
-    ├── Overloaded                 a limit on concurrent work is reached; come back later
+    ├── Overloaded                 a limit on work or requests is reached; come back later
     ├── ModelError                 the model's answer could not be had; ends a turn, never the service
     └── ServerUnreachable          the command line found no usable server
 
@@ -59,13 +60,23 @@ class InvalidInput(KbAgentError):
 
 
 class NotFound(KbAgentError):
-    """`kind` is one of chat, message, document, revision, topic; `suggestions` are names that exist."""
+    """`kind` is one of chat, message, document, revision, topic, key; `suggestions` are names that exist."""
 
     def __init__(self, kind: str, name: str, suggestions: Sequence[str] = ()) -> None:
         super().__init__(f"no {kind} {name!r}")
         self.kind = kind
         self.name = name
         self.suggestions = tuple(suggestions)
+
+
+class AccessRefused(KbAgentError):
+    """Who asks may not. `code` is stable; `scope` is the one that a known caller lacks."""
+
+    def __init__(self, code: str, detail: str, *, scope: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.scope = scope
 
 
 class Conflict(KbAgentError):
@@ -79,11 +90,12 @@ class Conflict(KbAgentError):
 
 
 class Overloaded(KbAgentError):
-    """A bound on concurrent work is reached. `retry_after` is in seconds."""
+    """A bound on concurrent work, or on requests in a time, is reached. `retry_after` is in seconds."""
 
-    def __init__(self, detail: str, retry_after: int) -> None:
+    def __init__(self, detail: str, retry_after: int, code: str = "overloaded") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.code = code
         self.retry_after = retry_after
 
 

@@ -108,6 +108,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     allow_anonymous: bool = Field(False, description="Serve without API keys on an address other than loopback.")
+    admin_key: SecretStr | None = Field(
+        None,
+        min_length=24,
+        description="A key with every scope while it is set; a start where kb-agent keys cannot be run.",
+    )
+    api_key: SecretStr | None = Field(
+        None, description="Key that the command line shows to a server; on the server's machine it needs none."
+    )
+    metrics_token: SecretStr | None = Field(None, description="Bearer token that /metrics asks for.")
+    rate_limit: int = Field(
+        600, ge=0, le=1_000_000, description="Requests of one caller in a minute; past it 429. 0: any number."
+    )
+    rate_limit_questions: int = Field(
+        60, ge=0, le=1_000_000, description="Questions of one caller in a minute; past it 429. 0: any number."
+    )
     allowed_hosts: str = Field(
         "localhost,127.0.0.1,[::1]",
         description="Host names the service answers to, comma-separated; * allows any.",
@@ -116,6 +131,9 @@ class Settings(BaseSettings):
     max_message_chars: int = Field(32_000, ge=1, le=1_000_000, description="Longest message.")
     sse_heartbeat: Seconds = Field(15, description="Seconds between two comments on an idle stream.")
     max_streams: int = Field(1000, ge=1, le=100_000, description="Open event streams in all; past it 429.")
+    max_streams_per_caller: int = Field(
+        100, ge=1, le=100_000, description="Open event streams of one caller; past it 429."
+    )
     event_retention_days: float = Field(
         7, gt=0, le=3650, description="Days events are kept for clients to resume."
     )
@@ -190,7 +208,7 @@ def _contradictions(settings: Settings) -> list[str]:
     return problems
 
 
-_SECRET = frozenset({"llm_api_key"})
+_SECRET = frozenset({"llm_api_key", "admin_key", "api_key", "metrics_token"})
 
 
 def _problem(error: Any) -> str:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.api.deps import Caller, ChatId, NumberKey, PageLimit, ServicesDep, cursor_of, scope_of
+from service.api.deps import CHAT, Caller, ChatId, NumberKey, PageLimit, ServicesDep, cursor_of, scope_of
 from service.api.problems import documented
 from service.api.schemas import ChatChange, ChatDetail, ChatOut, ChatPage, NewChat
 from service.chats.store import NEWEST
 
-router = APIRouter(prefix="/api/chats", tags=["chats"])
+router = APIRouter(prefix="/api/chats", tags=["chats"], dependencies=[CHAT])
 
 Words = Annotated[str, Query(max_length=200, description="Words to look for in titles and messages.")]
 

@@ -5,10 +5,14 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
 
+from service.access.control import AccessControl
+from service.access.records import KeyScope
+from service.access.streams import Visit
 from service.agent.probe import Probe
 from service.agent.runner import TurnRunner
 from service.chats.events import EventLog, Scope
@@ -16,14 +20,18 @@ from service.chats.kept import KeptTexts
 from service.chats.questions import QuestionStore
 from service.chats.store import ChatStore
 from service.database import Database
-from service.errors import InvalidInput
+from service.errors import AccessRefused, InvalidInput
 from service.kb.index import Reconciler
 from service.kb.search import KnowledgeBase
 from service.kb.waiting import Arrivals
 from service.kb.watcher import Watcher
 from service.telemetry import Metrics
 
-_ANONYMOUS = "anonymous"  # until keys exist there is one caller
+COOKIE: Final = "kb_agent_session"
+_BEARER: Final = HTTPBearer(auto_error=False, description="An API key, as `kb-agent keys create` prints it.")
+_SESSION: Final = APIKeyCookie(
+    name=COOKIE, auto_error=False, scheme_name="Session", description="What `POST /api/session` gives a browser."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +51,10 @@ class Services:
     probe: Probe
     metrics: Metrics
     stopping: asyncio.Event
+    access: AccessControl
     max_message_chars: int
-    max_streams: int
     heartbeat: float
+    metrics_token: str | None
 
 
 def _services(request: Request) -> Services:
@@ -53,8 +62,53 @@ def _services(request: Request) -> Services:
     return services
 
 
-def _caller() -> str:
-    return _ANONYMOUS
+def _visit(request: Request) -> Visit:
+    """Give the visit that the gatekeeper made of the request. Raises AccessRefused where it let in nobody."""
+    visit: Visit | None = getattr(request.state, "visit", None)
+    if visit is None:
+        raise request.state.refused
+    return visit
+
+
+def _caller(request: Request) -> str:
+    return _visit(request).principal.owner
+
+
+def _stream_place(request: Request, services: Annotated[Services, Depends(_services)]) -> None:
+    services.access.streams.hold(_visit(request))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a route asks of its caller: a scope, or with None only that he is known. Counts the request.
+
+    Every route has one of these, or is `OPEN`; `check_access` in `middleware.py` sees to it.
+    """
+
+    scope: KeyScope | None
+    rate: Literal["requests", "questions"] = "requests"
+
+    async def __call__(
+        self,
+        request: Request,
+        services: Annotated[Services, Depends(_services)],
+        _bearer: Annotated[Any, Security(_BEARER)] = None,
+        _session: Annotated[Any, Security(_SESSION)] = None,
+    ) -> None:
+        await self.grant(services, _visit(request))
+
+    async def grant(self, services: Services, visit: Visit) -> None:
+        """Let the visit through. Raises AccessRefused `scope_missing`, Overloaded `rate_limited`."""
+        if self.scope is not None and self.scope not in visit.principal.scopes:
+            detail = f"This needs the scope {self.scope}, which the key does not have."
+            raise AccessRefused("scope_missing", detail, scope=self.scope)
+        allowance = await services.access.rates.take(self.rate, visit.principal)
+        if allowance is not None:
+            visit.headers.update(allowance.headers())
+
+
+def _open() -> None:
+    """Mark a route that asks nothing of its caller."""
 
 
 def key_of(cursor: str | None) -> str | None:
@@ -111,7 +165,16 @@ def _resume(
     return header or last_event_id or None
 
 
+OPEN: Final = Depends(_open)  # for anyone, with or without a key
+KNOWN: Final = Depends(Access(None))
+CHAT: Final = Depends(Access(KeyScope.CHAT))
+KB: Final = Depends(Access(KeyScope.KB))
+ADMIN: Final = Depends(Access(KeyScope.ADMIN))
+ASKS: Final = Depends(Access(KeyScope.CHAT, "questions"))  # beside CHAT: what makes the model work
+STREAMS: Final = Depends(_stream_place)  # takes a place among the open event streams
+
 ServicesDep = Annotated[Services, Depends(_services)]
+VisitDep = Annotated[Visit, Depends(_visit)]
 Caller = Annotated[str, Depends(_caller)]
 NumberKey = Annotated[int | None, Depends(_number_key)]
 NameKey = Annotated[str | None, Depends(_name_key)]
@@ -122,6 +185,6 @@ MessageId = Annotated[str, Path(max_length=100, description="Id of the message."
 Snapshot = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-def scope_of(caller: str, chat_id: str | None = None) -> Scope:
-    """What a caller's stream covers."""
+def scope_of(caller: str, chat_id: str) -> Scope:
+    """What a stream of one chat covers."""
     return Scope(caller, chat_id)

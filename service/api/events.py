@@ -5,14 +5,14 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from service.api.deps import Caller, ChatId, Resume, Services, ServicesDep, scope_of
+from service.access.records import KeyScope
+from service.api.deps import CHAT, STREAMS, Caller, ChatId, Resume, Services, ServicesDep, VisitDep, scope_of
 from service.api.problems import documented
 from service.api.sse import EventStream
 from service.chats.events import Scope
 from service.chats.stream import follow
-from service.errors import Overloaded
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], dependencies=[CHAT, STREAMS])
 
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -49,14 +49,16 @@ async def chat_events(services: ServicesDep, caller: Caller, chat_id: ChatId, re
 @router.get(
     "/api/events", status_code=200, response_class=EventStream, responses=_STREAM | documented(422, 429, 503)
 )
-async def all_events(services: ServicesDep, caller: Caller, resume: Resume) -> Response:
-    """Follow all that the caller may see: chats, messages, steps, changes of the index; not the text's deltas."""
-    return _opened(services, scope_of(caller), resume)
+async def all_events(services: ServicesDep, visit: VisitDep, resume: Resume) -> Response:
+    """Follow all that the caller may see: chats, messages, steps, changes of the index; not the text's deltas.
+
+    Changes of the index are for callers with the scope `kb`.
+    """
+    knowledge = KeyScope.KB in visit.principal.scopes
+    return _opened(services, Scope(visit.principal.owner, None, knowledge), resume)
 
 
 def _opened(services: Services, scope: Scope, resume: str | None) -> EventStream:
-    if services.log.subscribers >= services.max_streams:
-        raise Overloaded("too many event streams are open; close one or try again shortly", retry_after=5)
     if resume is not None:
         services.metrics.stream_resumes.inc()
     frames = follow(services.log, scope, resume, lambda: services.store.snapshot(scope), idle=services.heartbeat)

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from service.api.deps import Caller, ChatId, Services, ServicesDep
+from service.api.deps import CHAT, Caller, ChatId, Services, ServicesDep
 from service.api.problems import documented
 from service.api.schemas import ChatExport, ChatOut, MessageOut
 from service.chats.records import Chat, Citation, Message, public
 
-router = APIRouter(tags=["chats"])
+router = APIRouter(tags=["chats"], dependencies=[CHAT])
 
 _PAGE: Final = 200
 

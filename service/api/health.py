@@ -1,5 +1,6 @@
 """Whether the process lives, whether it can take questions, and its metrics."""
 
+import hmac
 import math
 import shutil
 import sqlite3
@@ -9,12 +10,13 @@ from fastapi import APIRouter, Header, Response
 from prometheus_client.exposition import choose_encoder
 
 from service import schema
-from service.api.deps import Services, ServicesDep
+from service.access.tokens import digest
+from service.api.deps import OPEN, Services, ServicesDep
 from service.api.problems import documented
 from service.api.schemas import Health, Readiness
-from service.errors import StorageError
+from service.errors import AccessRefused, StorageError
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], dependencies=[OPEN])
 
 _DEAD: Final = 120.0  # seconds without a look at the folder after which the watcher counts as dead
 
@@ -42,14 +44,26 @@ _TEXT: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/metrics", response_class=Response, responses=_TEXT | documented(422, 503))
+@router.get("/metrics", response_class=Response, responses=_TEXT | documented(401, 422, 503))
 async def metrics(
-    services: ServicesDep, accept: Annotated[str, Header(description="OpenMetrics or text.")] = ""
+    services: ServicesDep,
+    accept: Annotated[str, Header(description="OpenMetrics or text.")] = "",
+    authorization: Annotated[str, Header(description="`Bearer` and METRICS_TOKEN, where that is set.")] = "",
 ) -> Response:
     """Give the metrics in Prometheus' text format, or OpenMetrics where it is accepted."""
+    _check_token(services.metrics_token, authorization)
     await _refresh(services)
     encode, content_type = choose_encoder(accept)
     return Response(encode(services.metrics.registry), headers={"Content-Type": content_type})
+
+
+def _check_token(wanted: str | None, authorization: str) -> None:
+    if wanted is None:
+        return
+    shown = authorization.partition(" ")[2].strip()
+    if not hmac.compare_digest(digest(shown), digest(wanted)):
+        code = "key_invalid" if shown else "key_required"
+        raise AccessRefused(code, "The metrics need the token METRICS_TOKEN: send it as Authorization: Bearer …")
 
 
 async def _readiness(services: Services) -> Readiness:

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agent.keeping import as_current, read_revision
-from service.api.deps import Caller, NameKey, PageLimit, ServicesDep, cursor_of, left
+from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of, left
 from service.api.problems import documented
 
-router = APIRouter(prefix="/api/kb", tags=["knowledge base"])
+router = APIRouter(prefix="/api/kb", tags=["knowledge base"], dependencies=[KB])
 
 
 class _Out(BaseModel):

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import JSONResponse
 
 from service.api.deps import (
+    ASKS,
+    CHAT,
     Caller,
     ChatId,
     MessageId,
@@ -16,6 +18,7 @@ from service.api.deps import (
     PageLimit,
     Services,
     ServicesDep,
+    VisitDep,
     cursor_of,
     scope_of,
 )
@@ -27,7 +30,7 @@ from service.chats.records import Feedback, Message, public
 from service.chats.stream import follow_turn
 from service.errors import InvalidInput
 
-router = APIRouter(prefix="/api/chats/{chat_id}/messages", tags=["messages"])
+router = APIRouter(prefix="/api/chats/{chat_id}/messages", tags=["messages"], dependencies=[CHAT])
 
 _WAIT: Final = 60.0
 _WAIT_PREFERENCE: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?=$|[,;\s])")
@@ -64,15 +67,20 @@ class ReplyForm:
 
 
 def _reply_form(
+    services: ServicesDep,
+    visit: VisitDep,
     accept: Annotated[str, Header(description="`text/event-stream` to follow the answer, else JSON.")] = "",
     prefer: Annotated[
         str, Header(description="`wait=N` waits at most N seconds for the answer, `respond-async` not at all.")
     ] = "",
 ) -> ReplyForm:
+    stream = "text/event-stream" in accept.lower()
+    if stream:
+        services.access.streams.hold(visit)
     if "respond-async" in prefer.lower():
-        return ReplyForm("text/event-stream" in accept.lower(), 0.0)
+        return ReplyForm(stream, 0.0)
     wait = _WAIT_PREFERENCE.search(prefer.lower())
-    return ReplyForm("text/event-stream" in accept.lower(), float(wait[1]) if wait else _WAIT)
+    return ReplyForm(stream, float(wait[1]) if wait else _WAIT)
 
 
 Reply = Annotated[ReplyForm, Depends(_reply_form)]
@@ -83,6 +91,7 @@ Order = Annotated[Literal["asc", "desc"], Query(description="Oldest or newest fi
     "",
     status_code=201,
     response_model=MessageOut,
+    dependencies=[ASKS],
     responses=_ANSWERED | documented(400, 404, 409, 413, 422, 429, 503),
 )
 async def post_message(
@@ -136,6 +145,7 @@ async def cancel_message(
     "/{message_id}/regenerate",
     status_code=201,
     response_model=MessageOut,
+    dependencies=[ASKS],
     responses=_ANSWERED | documented(404, 409, 422, 429, 503),
 )
 async def regenerate_message(

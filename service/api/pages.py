@@ -11,7 +11,8 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.types import Scope
 
-from service.api.deps import Caller, ChatId, MessageId, Services, ServicesDep
+from service.api.deps import CHAT, OPEN, Caller, ChatId, MessageId, Services, ServicesDep
+from service.api.gatekeeping import Mounted
 from service.api.markdown import AnswerRenderer
 from service.chats.records import Message
 
@@ -91,7 +92,7 @@ def install(app: FastAPI) -> None:
     shell = environment.get_template("index.html").render(styles=STYLES, modules=MODULES).encode()
     app.state.page = Page(shell, f'"{hashlib.sha256(shell).hexdigest()[:32]}"', AnswerRenderer())
     app.include_router(router)
-    app.mount("/static", _PageFiles(packages=[("service", "web/static")]), name="static")
+    app.mount("/static", Mounted(_PageFiles(packages=[("service", "web/static")]), None), name="static")
 
 
 def _page(request: Request) -> Page:
@@ -102,7 +103,7 @@ def _page(request: Request) -> Page:
 _PageDep = Annotated[Page, Depends(_page)]
 
 
-@router.get("/")
+@router.get("/", dependencies=[OPEN])
 async def shell(page: _PageDep, if_none_match: Annotated[str, Header()] = "") -> Response:
     """Give the page's shell; what it shows comes from the API."""
     headers = _HEADERS | {"Cache-Control": "no-cache", "ETag": page.etag}
@@ -111,7 +112,7 @@ async def shell(page: _PageDep, if_none_match: Annotated[str, Header()] = "") ->
     return HTMLResponse(page.shell, headers=headers)
 
 
-@router.get("/web/chats/{chat_id}/messages/{message_id}")
+@router.get("/web/chats/{chat_id}/messages/{message_id}", dependencies=[CHAT])
 async def message_fragment(
     services: ServicesDep, caller: Caller, page: _PageDep, chat_id: ChatId, message_id: MessageId
 ) -> Response:
@@ -120,7 +121,7 @@ async def message_fragment(
     return _fragments(_fragment(services, page, message))
 
 
-@router.get("/web/chats/{chat_id}/messages")
+@router.get("/web/chats/{chat_id}/messages", dependencies=[CHAT])
 async def message_fragments(
     services: ServicesDep,
     caller: Caller,

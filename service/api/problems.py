@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from service.errors import (
+    AccessRefused,
     Conflict,
     InvalidInput,
     KbAgentError,
@@ -81,6 +82,19 @@ def problem(
     return JSONResponse(body, status, {"X-Request-ID": REQUEST_ID.get(), **(headers or {})}, MEDIA_TYPE)
 
 
+def refusal(request: Request, error: AccessRefused) -> JSONResponse:
+    """Build the response to somebody who may not: 401 to one nobody knows, 403 to one who lacks a scope."""
+    _count_refusal(request, error.code)
+    if error.scope is not None:
+        return problem(request, 403, error.code, error.detail)
+    challenge = 'Bearer realm="kb-agent"' + (', error="invalid_token"' if error.code != "key_required" else "")
+    return problem(request, 401, error.code, error.detail, headers={"WWW-Authenticate": challenge})
+
+
+def _count_refusal(request: Request, code: str) -> None:
+    request.app.state.services.metrics.refusals.labels(code).inc()
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe problem responses for an operation's OpenAPI entry."""
     return {
@@ -129,7 +143,10 @@ async def _ours(request: Request, error: Exception) -> Response:
             extra_id = {"message_id": message_id} if message_id else None
             answer = problem(request, 409, error.code, error.detail, extra=extra_id)
         case Overloaded(retry_after=seconds):
-            answer = problem(request, 429, "overloaded", error.detail, headers={"Retry-After": str(seconds)})
+            _count_refusal(request, error.code)
+            answer = problem(request, 429, error.code, error.detail, headers={"Retry-After": str(seconds)})
+        case AccessRefused():
+            answer = refusal(request, error)
         case ReadDeadlineExceeded():
             answer = problem(request, 503, "deadline_exceeded", "The query took too long; ask for less at once.")
         case StorageError():

@@ -59,16 +59,20 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a subscriber may and wants to see: everything of `owner`, or one of its chats."""
+    """What a subscriber may and wants to see: everything of `owner`, or one of its chats.
+
+    With everything go events of the index, where `knowledge` says that the subscriber may see those.
+    """
 
     owner: str
     chat_id: str | None = None
+    knowledge: bool = True
 
     def covers(self, event: Event) -> bool:
         """Whether the event belongs to this scope."""
-        if self.chat_id is not None:
-            return event.chat_id == self.chat_id
-        return event.owner is None or event.owner == self.owner
+        if event.owner is None:
+            return self.chat_id is None and self.knowledge
+        return event.owner == self.owner and self.chat_id in {None, event.chat_id}
 
 
 class LiveAnswer:
@@ -141,13 +145,14 @@ class EventLog:
         """Read at most 200 logged events of `scope` after the given id, oldest first."""
         name = "replay_all" if scope.chat_id is None else "replay_chat"
         parameters = {"owner": scope.owner, "chat": scope.chat_id, "after": after, "limit": _PAGE}
+        parameters |= {"knowledge": scope.knowledge}
         rows = await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchall())
         return tuple(_event(row) for row in rows)
 
     async def newest(self, scope: Scope) -> Event | None:
         """Give the newest event in `scope`, None when there is none."""
         name = "newest_of_all" if scope.chat_id is None else "newest_of_chat"
-        parameters = {"owner": scope.owner, "chat": scope.chat_id}
+        parameters = {"owner": scope.owner, "chat": scope.chat_id, "knowledge": scope.knowledge}
         row = await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchone())
         return _event(row) if row is not None else None
 
@@ -245,7 +250,8 @@ class EventLog:
         else:
             groups.append(self._owner_subscriptions.get(event.owner, set()))
         for subscription in chain.from_iterable(groups):
-            subscription.offer(event)
+            if subscription.scope.covers(event):
+                subscription.offer(event)
 
 
 def encode(data: Mapping[str, Any]) -> bytes:

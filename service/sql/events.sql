@@ -13,7 +13,7 @@ ORDER BY id LIMIT :limit;
 -- name: replay_all
 -- Everything an owner may see after an id.
 SELECT id, type, owner, chat_id, turn_id, data FROM events
-WHERE id > :after AND (owner IS NULL OR owner = :owner)
+WHERE id > :after AND (owner = :owner OR (owner IS NULL AND :knowledge))
 ORDER BY id LIMIT :limit;
 
 -- name: newest_of_chat
@@ -24,7 +24,7 @@ WHERE chat_id = :chat AND owner = :owner ORDER BY id DESC LIMIT 1;
 -- name: newest_of_all
 -- The newest event an owner may see.
 SELECT id, type, owner, chat_id, turn_id, data FROM events
-WHERE owner IS NULL OR owner = :owner ORDER BY id DESC LIMIT 1;
+WHERE owner = :owner OR (owner IS NULL AND :knowledge) ORDER BY id DESC LIMIT 1;
 
 -- name: turn_begin
 -- The first event of a turn.

@@ -160,6 +160,11 @@ class Metrics:
             "route",
             buckets=_SLOW,
         )
+        self.refusals = self._counter(
+            "access_refused_total",
+            "Requests refused for who made them or how many they were, by the problem's code.",
+            "code",
+        )
         self.streams = self._gauge("event_streams", "Open event streams.")
         self.stream_resets = self._counter(
             "event_stream_resets_total", "Streams that had to begin with a snapshot."

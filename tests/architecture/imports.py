@@ -15,7 +15,7 @@ LEVELS: Final = (
     ("background",),
     ("schema",),
     ("database",),
-    ("kb", "chats"),
+    ("kb", "chats", "access"),
     ("agent",),
     ("web",),
     ("api", "server"),
@@ -37,6 +37,7 @@ FOREIGN: Final[Mapping[str, frozenset[str]]] = {  # libraries a part must not kn
     "database": _NETWORK,
     "kb": _NETWORK,
     "chats": _NETWORK,
+    "access": _NETWORK,
     "agent": _HTTP_SERVER,
 }
 _LOADS_LATE: Final = frozenset(

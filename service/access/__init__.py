@@ -1,0 +1,1 @@
+"""Who may do what: API keys, sign-ins of the page, open streams, rate limits. No HTTP."""

@@ -1,0 +1,162 @@
+"""Keys and sign-ins in the database: made, listed, rotated, revoked."""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from service.access.records import Key, KeyScope, Session, stamp
+from service.access.tokens import NewToken, make_token
+from service.database import Database, Transaction, load_queries
+from service.errors import Conflict, InvalidInput, NotFound
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new key, and its text, which nobody can read again."""
+
+    key: Key
+    token: str
+
+
+class KeyStore:
+    """Reads and changes keys and sign-ins."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._sql = load_queries("access")
+
+    async def keys(self) -> list[Key]:
+        """List every key there ever was, by name, the newest first."""
+        return await self._db.read(lambda c: [_key(row) for row in c.execute(self._sql["keys"])])
+
+    async def sessions(self) -> list[Session]:
+        """List the sign-ins that have not ended."""
+        parameters = {"now": stamp()}
+        return await self._db.read(
+            lambda c: [Session(*row) for row in c.execute(self._sql["sessions"], parameters)]
+        )
+
+    async def create(self, name: str, scopes: frozenset[KeyScope], lifetime: timedelta | None) -> Issued:
+        """Make a key. Raises InvalidInput for its name or scopes, Conflict `key_exists` when the name is taken."""
+        _check(name, scopes)
+
+        def work(tx: Transaction) -> Issued:
+            if self._named(tx, name):
+                detail = f"there is a key named {name}, perhaps a revoked one; rotate it, or choose another name"
+                raise Conflict("key_exists", detail)
+            token = make_token()
+            return self._insert(tx, token, name, f"key_{token.id}", scopes, lifetime)
+
+        return await self._db.write(work)
+
+    async def rotate(self, name: str, lifetime: timedelta | None, overlap: timedelta) -> Issued:
+        """Make another key with the name, scopes and chats of the present one, which ends after `overlap`.
+
+        Without a lifetime it lives as long as the present one was meant to. Raises NotFound.
+        """
+
+        def work(tx: Transaction) -> Issued:
+            former = self._known(tx, name)
+            newest = former[0]
+            issued = self._insert(
+                tx, make_token(), newest.name, newest.owner, newest.scopes, lifetime or _lifetime(newest)
+            )
+            for key in former:
+                if overlap:
+                    tx.execute(self._sql["expire_key"], {"id": key.id, "at": stamp(overlap)})
+                else:
+                    self._revoke(tx, key)
+            return issued
+
+        return await self._db.write(work)
+
+    async def revoke(self, name: str) -> list[Key]:
+        """End all keys of a name, or the one of an id; give them. Repeatable. Raises NotFound."""
+
+        def work(tx: Transaction) -> list[Key]:
+            for key in self._known(tx, name):
+                self._revoke(tx, key)
+            return self._known(tx, name)
+
+        return await self._db.write(work)
+
+    async def note_uses(self, uses: Mapping[str, str]) -> None:
+        """Keep when keys were last used: id -> time."""
+        rows = [{"id": key_id, "at": at} for key_id, at in uses.items()]
+        await self._db.write(lambda tx: tx.executemany(self._sql["note_use"], rows))
+
+    async def sign_in(self, session: Session) -> None:
+        """Keep a sign-in."""
+        row = {"digest": session.digest, "key_digest": session.key_digest, "expires_at": session.expires_at}
+        await self._db.write(lambda tx: tx.execute(self._sql["insert_session"], row))
+
+    async def sign_out(self, digest: bytes) -> None:
+        """Forget a sign-in, where there is one."""
+        await self._db.write(lambda tx: tx.execute(self._sql["delete_session"], {"digest": digest}))
+
+    async def prune(self) -> None:
+        """Forget sign-ins that have ended."""
+        await self._db.write(lambda tx: tx.execute(self._sql["prune_sessions"], {"now": stamp()}))
+
+    def _insert(
+        self,
+        tx: Transaction,
+        token: NewToken,
+        name: str,
+        owner: str,
+        scopes: frozenset[KeyScope],
+        lifetime: timedelta | None,
+    ) -> Issued:
+        row = {
+            "id": token.id,
+            "name": name,
+            "owner": owner,
+            "scopes": " ".join(sorted(scopes)),
+            "digest": token.digest,
+            "now": stamp(),
+            "expires_at": stamp(lifetime) if lifetime else None,
+        }
+        tx.execute(self._sql["insert_key"], row)
+        return Issued(self._named(tx, token.id)[0], token.text)
+
+    def _revoke(self, tx: Transaction, key: Key) -> None:
+        tx.execute(self._sql["revoke_key"], {"id": key.id, "now": stamp()})
+        tx.execute(self._sql["delete_sessions_of_key"], {"key_digest": key.digest})
+
+    def _known(self, tx: Transaction, name: str) -> list[Key]:
+        if found := self._named(tx, name):
+            return found
+        raise NotFound("key", name)
+
+    def _named(self, source: sqlite3.Connection | Transaction, name: str) -> list[Key]:
+        return [_key(row) for row in source.execute(self._sql["keys_named"], {"name": name})]
+
+
+def _check(name: str, scopes: frozenset[KeyScope]) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            "a name has 1 to 64 letters, digits, dots, dashes or underscores, a letter or digit first",
+            field="body.name",
+        )
+    if not scopes:
+        raise InvalidInput(f"a key needs a scope, one of {', '.join(KeyScope)}", field="body.scopes")
+
+
+def _lifetime(key: Key) -> timedelta | None:
+    if key.expires_at is None:
+        return None
+    return _time(key.expires_at) - _time(key.created_at)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _key(row: tuple[Any, ...]) -> Key:
+    key_id, name, owner, scopes, *rest = row
+    return Key(key_id, name, owner, frozenset(KeyScope(scope) for scope in scopes.split()), *rest)
