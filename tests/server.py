@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,12 +31,16 @@ class Event:
 class Server:
     """`kb-agent serve` on a free port, over `folder`/knowledge and `folder`/data."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    ) -> None:
+        """`within` is a command that runs the one after it, in surroundings of its own making."""
         self.knowledge = folder / "knowledge"
         self.data = folder / "data"
         self.log = folder / "server.log"
         self._cwd = folder
         self._settings = dict(settings or {})
+        self._within = within
         self._process: subprocess.Popen[str] | None = None
         self.base_url = ""
 
@@ -47,7 +51,7 @@ class Server:
         environment |= self._settings
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "service", "serve", "--port", "0"],
+                [*self._within, sys.executable, "-m", "service", "serve", "--port", "0"],
                 env=environment,
                 cwd=self._cwd,
                 stdout=subprocess.PIPE,

@@ -120,7 +120,7 @@ class FileEvents:
             if root is None:
                 self._trouble = "there is no folder"
             elif self._current is None and now >= self._retry_at:
-                self._current = _Watch(root, self._heard)
+                self._begin(root, now)
         self._report()
 
     def missed(self) -> None:
@@ -135,16 +135,27 @@ class FileEvents:
             await self._current.close()
             self._current = None
 
+    def _begin(self, root: Root, now: float) -> None:
+        try:
+            self._current = _Watch(root, self._heard)
+        except RuntimeError as error:  # the system gives no thread
+            self._failed(repr(error), now)
+
+    def _failed(self, error: str, now: float) -> None:
+        """Note why there is no watch, and try again later: each time after a longer pause."""
+        self._trouble = error
+        self._retry_at = now + self._pause
+        self._pause = min(self._pause * 2, _RETRY[1])
+
     async def _drop_unless_good(self, root: Root | None, now: float) -> None:
         if self._current is None:
             return
         error = self._current.error
         lost = self._renew or root != self._current.root
-        if error is not None or lost:
-            self._trouble = error or "the watch is renewed"
         if error is not None:
-            self._retry_at = now + self._pause
-            self._pause = min(self._pause * 2, _RETRY[1])
+            self._failed(error, now)
+        elif lost:
+            self._trouble = "the watch is renewed"
         if error is not None or lost:
             self._renew = False
             await self.close()

@@ -19,18 +19,17 @@ from tests.kb.live import (
     live,
     write,
 )
+from tests.missing import require
 
 TREE = 300
+TOOLS = {"git", "rsync", "tar", "vim"}
 
 
 async def run(command: str, folder: Path) -> None:
     """Run a command of the shell in a folder."""
+    require(*TOOLS & set(command.split()))
     process = await asyncio.create_subprocess_shell(command, cwd=folder, env={**os.environ, "HOME": str(folder)})
     assert await process.wait() == 0, command
-
-
-def needs(tool: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def needs(tool: str) -> pytest.MarkDecorator:
         pytest.param("cp -r tree/. knowledge/", id="cp"),
         pytest.param("tar c -C tree . | tar x -C knowledge", id="tar"),
         pytest.param("mv tree/* knowledge/", id="mv"),
-        pytest.param("rsync -a tree/ knowledge/", id="rsync", marks=needs("rsync")),
+        pytest.param("rsync -a tree/ knowledge/", id="rsync"),
     ],
 )
 async def test_a_tree_that_arrives_is_complete_in_time(watched: Live, command: str) -> None:
@@ -51,23 +50,72 @@ async def test_a_tree_that_arrives_is_complete_in_time(watched: Live, command: s
 @pytest.mark.parametrize(
     "command",
     [
+        pytest.param("cp -a tree/. knowledge/", id="cp"),
+        pytest.param("tar c -C tree . | tar x -C knowledge", id="tar"),
+        pytest.param("rsync -aI tree/ knowledge/", id="rsync"),
+        pytest.param("mv knowledge/t* . && mv tree/t* knowledge/", id="mv"),
+    ],
+)
+async def test_a_tree_of_the_same_names_sizes_and_old_times_takes_the_place_of_another(
+    watched: Live, command: str
+) -> None:
+    old = (946684800, 946684800)
+    for folder, word in ((watched.root, "known"), (watched.root.parent / "tree", "other")):
+        for name in fill(folder, 60, word):
+            os.utime(folder / name, old)
+    names = fill(watched.root.parent / "wanted", 60, "other")
+    await watched.wait_names(names, 10)
+    await run(command, watched.root.parent)
+    for name in names:
+        await watched.wait_text(name, (watched.root.parent / "wanted" / name).read_text(), 10)
+
+
+async def test_times_in_the_future_and_clocks_that_go_back_hide_no_edit(watched: Live) -> None:
+    write(watched.root / "a.md", "version 0")
+    await watched.wait_text("a.md", "version 0", 2)
+    for n, time in enumerate(("2099-12-31", "1971-01-01", "2099-12-31", "2000-01-01", "1969-12-01"), 1):
+        await run(f"printf '%s' 'version {n}' > .new && touch -d {time} .new && mv .new a.md", watched.root)
+        await watched.wait_text("a.md", f"version {n}", 1)
+
+
+async def test_a_document_that_is_replaced_over_and_over_is_in_every_search(watched: Live) -> None:
+    write(watched.root / "a.md", "version 0")
+    await watched.wait_text("a.md", "version 0", 2)
+    stop = asyncio.Event()
+    found: list[str | None] = []
+
+    async def search() -> None:
+        while not stop.is_set():
+            found.append(await watched.text("a.md"))
+
+    searching = asyncio.create_task(search())
+    await run(
+        "for n in $(seq 100); do printf '%s' \"version $n\" > .new; mv .new a.md; sleep 0.02; done", watched.root
+    )
+    await watched.wait_text("a.md", "version 100", 6)
+    stop.set()
+    await searching
+    assert None not in found
+    numbers = [int(str(text).removeprefix("version ")) for text in found]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         pytest.param("printf '%s' 'version {n}' > .new && mv .new a.md", id="rename over"),
         pytest.param("sed -i 's/.*/version {n}/' a.md", id="sed"),
         pytest.param("cp a.md a.bak && printf '%s' 'version {n}' > a.md && rm a.bak", id="copy aside"),
         pytest.param(
             "vim -N -u NONE -i NONE -es -c '%s/.*/version {n}/' -c 'set noeol nofixeol' -c wq a.md",
             id="vim",
-            marks=needs("vim"),
         ),
         pytest.param(
             "vim -N -u NONE -i NONE -es -c 'set backup backupcopy=no noeol nofixeol' "
             "-c '%s/.*/version {n}/' -c wq a.md",
             id="vim that renames",
-            marks=needs("vim"),
         ),
-        pytest.param(
-            "printf '%s' 'version {n}' > ../a.md && rsync -t ../a.md a.md", id="rsync", marks=needs("rsync")
-        ),
+        pytest.param("printf '%s' 'version {n}' > ../a.md && rsync -tI ../a.md a.md", id="rsync"),
     ],
 )
 async def test_an_edit_is_one_new_version_and_the_document_is_never_absent(watched: Live, command: str) -> None:
@@ -85,7 +133,6 @@ async def test_an_edit_is_one_new_version_and_the_document_is_never_absent(watch
     await eventually(told, 1, "three versions to be told")
 
 
-@needs("git")
 async def test_a_checkout_to_and_fro_is_exact(watched: Live) -> None:
     root = watched.root
     await run("git init -q . && git config user.email a@b && git config user.name a", root)

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import mmap
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -77,6 +78,52 @@ async def test_when_the_system_gives_no_watch_the_folder_is_polled_until_it_does
                 await found.wait_text("new.md", "new", 3)
         async with live(root, made / "data", watch="auto", intervals=intervals) as found:
             assert (await found.status()).watcher_mode == "events"
+
+
+async def test_when_no_thread_can_be_had_the_folder_is_polled_until_one_can(tmp_path: Path) -> None:
+    intervals = Intervals(scan=NEVER, poll=0.3, content=NEVER)
+    root = tmp_path / "knowledge"
+    write(root / "a.md", "text")
+    usual = threading.stack_size()
+    async with live(root, tmp_path / "data", watch="auto", intervals=intervals) as found:
+        threading.stack_size(1 << 47)  # more than a process can have
+        try:
+            root.rename(tmp_path / "aside")
+            write(root / "b.md", "new")
+            await found.wait_names({"b.md"}, 5)
+            await found.wait_status(lambda status: status.watcher_mode == "poll", 3)
+        finally:
+            threading.stack_size(usual)
+        await found.wait_status(lambda status: status.watcher_mode == "events", 5)
+
+
+@contextmanager
+def mounted(folder: Path, *source: str) -> Iterator[None]:
+    """Something else mounted over a folder."""
+    done = subprocess.run(["mount", *source, str(folder)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
+async def test_what_is_mounted_over_the_folder_is_the_folder(watched: Live, kind: str) -> None:
+    names = fill(watched.root, 8)
+    await watched.wait_names(names, 5)
+    other = watched.root.parent / "other"
+    other.mkdir()
+    source = ("-t", "tmpfs", "none") if kind == "tmpfs" else ("--bind", str(other))
+    with mounted(watched.root, *source):
+        write(watched.root / "mounted.md", "new")
+        await watched.wait_names({"mounted.md"}, 4)
+        await watched.wait_status(lambda status: status.watcher_mode == "events", 3)
+        write(watched.root / "mounted.md", "newer")
+        await watched.wait_text("mounted.md", "newer", PROMISE)
+    await watched.wait_names(names, 4)
 
 
 async def test_changes_without_events_lead_to_polling_and_an_event_leads_back(tmp_path: Path) -> None:
