@@ -22,7 +22,7 @@ from service.agent.tools import Toolbox
 from service.api import chats, events, export, health, kb, keys, messages, pages, problems, session
 from service.api.deps import Services
 from service.api.gatekeeping import guard
-from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId
+from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId, unobserved
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
 from service.chats.kept import KeptTexts
@@ -38,7 +38,7 @@ from service.kb.waiting import Arrivals
 from service.kb.watcher import Intervals, Watcher
 from service.providers import open_model
 from service.server import Server, is_loopback, listen, make_server
-from service.settings import Settings
+from service.settings import Settings, otel
 from service.telemetry import Metrics
 
 _LOG: Final = logging.getLogger(__name__)
@@ -57,6 +57,13 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        telemetry={
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": unobserved,
+        },
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
     for part in (chats, messages, export, events, kb, keys, session, health):
@@ -79,7 +86,7 @@ async def serving(settings: Settings, on_ready: Callable[[str], None]) -> AsyncI
     """
     metrics = Metrics(__version__, sqlite3.sqlite_version)
     app = create_app(settings, metrics)
-    async with open_services(settings, metrics) as services:
+    async with _exporting(), open_services(settings, metrics) as services:
         app.state.services = services
         listening = listen(settings.host, settings.port)
         server = make_server(app, settings.host, on_ready=on_ready, on_stop=partial(_announce_stop, services))
@@ -89,6 +96,22 @@ async def serving(settings: Settings, on_ready: Callable[[str], None]) -> AsyncI
         finally:
             server.should_exit = True
             await task
+
+
+@contextlib.asynccontextmanager
+async def _exporting() -> AsyncIterator[None]:
+    """Export spans where the standard variables name a collector; without them nothing is even imported."""
+    if not otel().traces:
+        yield
+        return
+    try:
+        from service.telemetry import otlp  # noqa: PLC0415 - an extra, and a fifth of the start-up time
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            [f"OTEL_EXPORTER_OTLP_ENDPOINT: is set without {error.name}; install kb-agent[otel] or unset it"]
+        ) from error
+    async with otlp.exporting(__version__):
+        yield
 
 
 def check_exposure(settings: Settings, *, closed: bool) -> None:

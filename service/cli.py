@@ -141,7 +141,7 @@ def _run(
     try:
         config = settings.load(**(overrides or {}))
         level = "warning" if quiet and config.log_level == "info" else config.log_level
-        configure_logging(level, config.log_format, config.secrets)
+        configure_logging(level, config.log_format, config.secrets | settings.otel().secrets)
         code = asyncio.run(_awaited(command, config))
     except KbAgentError as error:
         typer.echo(f"kb-agent: {error}", err=True)

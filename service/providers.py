@@ -9,9 +9,10 @@ from service.agent.fallback import FallbackModel
 from service.agent.model import ChatModel
 from service.agent.probe import Probe, probing
 from service.agent.reader import BuiltInReader
+from service.agent.traced import TracedModel
 from service.agent.window import FittedModel
 from service.settings import Settings
-from service.telemetry import Metrics
+from service.telemetry import Metrics, tracing
 
 _PATIENCE: Final = 20.0  # seconds of a Retry-After that are waited out
 
@@ -23,7 +24,8 @@ async def open_model(settings: Settings, metrics: Metrics) -> AsyncIterator[tupl
     Neither stands in for the other.
     """
     if settings.llm_base_url is None or settings.llm_model is None:
-        yield BuiltInReader(), Probe(())
+        reader = BuiltInReader()
+        yield (TracedModel(reader, "kb-agent") if tracing.active() else reader), Probe(())
         return
     from service.agent import attempts, failures, llm, resilience  # noqa: PLC0415 - the SDK doubles the start-up time
 
@@ -53,6 +55,8 @@ async def open_model(settings: Settings, metrics: Metrics) -> AsyncIterator[tupl
             guard = resilience.Guard(name, budget, breaker, metrics)
             opened = llm.SdkChatModel(replace(endpoint, model=name), timeouts, retries, metrics, guard)
             await stack.enter_async_context(opened)
-            models.append(FittedModel(opened, settings.llm_context_tokens, settings.llm_max_tokens))
+            server = settings.llm_base_url
+            called = TracedModel(opened, "openai", server.host or "", server.port) if tracing.active() else opened
+            models.append(FittedModel(called, settings.llm_context_tokens, settings.llm_max_tokens))
         probe = await stack.enter_async_context(probing(models, wanted=settings.llm_probe))
         yield (FallbackModel(models, metrics.fell_back) if len(models) > 1 else models[0]), probe

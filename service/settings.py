@@ -1,9 +1,12 @@
 """Every setting: type, default, meaning. Read from the environment and `.env`, once, here only."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
+from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -179,6 +182,37 @@ class Settings(BaseSettings):
     def hosts(self) -> frozenset[str]:
         """`allowed_hosts` as a set, lower case."""
         return frozenset(item.strip().lower() for item in self.allowed_hosts.split(",") if item.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Otel:
+    """What the standard OTEL_* variables say: whether spans are exported, and what is secret in them."""
+
+    traces: bool
+    secrets: frozenset[str]
+
+
+def otel() -> Otel:
+    """Read the OTEL_* variables. Those of `.env` are put into the environment, the only place where the SDK looks.
+
+    Raises SettingsError for a protocol that is not spoken here.
+    """
+    for name, value in dotenv_values(".env").items():
+        if name.startswith("OTEL_") and value:
+            os.environ.setdefault(name, value)
+    given = {name: value for name, value in os.environ.items() if name.startswith("OTEL_") and value}
+    if "service.name=" not in given.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        os.environ.setdefault("OTEL_SERVICE_NAME", "kb-agent")
+    collector = given.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+    refused = given.get("OTEL_TRACES_EXPORTER") == "none" or given.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    protocol = given.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or given.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if collector and not refused and protocol not in (None, "http/protobuf"):
+        raise SettingsError(
+            [f"OTEL_EXPORTER_OTLP_PROTOCOL: got {protocol!r}; takes http/protobuf, usually spoken on port 4318"]
+        )
+    headers = ",".join(value for name, value in given.items() if name.endswith("_HEADERS"))
+    values = {item.partition("=")[2].strip() for item in headers.split(",")} - {""}
+    return Otel(bool(collector) and not refused, frozenset(values | {unquote(value) for value in values}))
 
 
 def load(**overrides: Any) -> Settings:

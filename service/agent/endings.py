@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from service.agent.draft import Draft
 from service.chats.records import Failure, Outcome, Status
 from service.errors import StorageError
-from service.telemetry import Metrics
+from service.telemetry import Metrics, tracing
 
 _LOG: Final = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,6 +50,18 @@ def report(metrics: Metrics, turn_id: str, draft: Draft, status: Status, failure
     outcome = outcome_of(draft, status, failure)
     seconds = time.monotonic() - draft.started
     code = failure.code if failure else None
+    span = tracing.current()
+    span.set_attributes(
+        {
+            "kb_agent.turn.status": status.value,
+            "kb_agent.turn.outcome": outcome.value,
+            "gen_ai.response.model": draft.model,
+            "gen_ai.usage.input_tokens": draft.prompt_tokens,
+            "gen_ai.usage.output_tokens": draft.completion_tokens,
+        }
+    )
+    if code is not None:
+        tracing.failed(span, code)
     metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped, code)
     _LOG.info(
         "turn ended",

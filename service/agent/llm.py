@@ -23,6 +23,7 @@ from service.agent.model import Message, Reply, TextPiece, Tool, Usage
 from service.agent.resilience import Guard
 from service.agent.sse import BodyParser, SseParser, WholeBody
 from service.errors import ModelError, SettingsError
+from service.telemetry import tracing
 
 # httpx2 lets the last two through unmapped; the SDK catches them too, but not on the raw path.
 _BROKEN = (httpx2.HTTPError, ssl.SSLError, anyio.EndOfStream)
@@ -123,6 +124,7 @@ class SdkChatModel:
                     if delay is None:
                         raise
                     self._observer.call_retried(error.code)
+                    tracing.current().add_event("retry", {"error.type": error.code})
                     await asyncio.sleep(delay)
                     made += 1
 

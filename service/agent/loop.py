@@ -17,6 +17,7 @@ from service.agent.model import ChatModel, Message, Reply, TextPiece, ToolCall
 from service.agent.tools import LISTING, TOOLS, Toolbox, ToolResult
 from service.chats.records import MadeBy, Step
 from service.errors import ModelError
+from service.telemetry import tracing
 
 _TIME_SHARE: Final = 0.6  # of the turn's time; after it the tools are withdrawn so that an answer still comes
 _ARGUMENT_CHARS: Final = 2_000
@@ -164,7 +165,9 @@ async def _run(
     toolbox: Toolbox, call: ToolCall, number: int, draft: Draft, made_by: MadeBy
 ) -> tuple[Step, ToolResult]:
     began, known = time.monotonic(), len(toolbox.sources)
-    result = await toolbox.run(call)
+    with tracing.tool(call.name) as span:
+        result = await toolbox.run(call)
+        tracing.tool_told(span, result.hits, wrong=result.error is not None)
     draft.tool_calls += 1
     if len(toolbox.sources) > known:
         draft.fruitless = 0

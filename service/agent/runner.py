@@ -32,7 +32,7 @@ from service.agent.tools import Toolbox, sources_json
 from service.chats.records import Failure, Status
 from service.chats.turns import Ending, Turn, TurnStore
 from service.errors import Conflict, ModelError, StorageError
-from service.telemetry import TURN_ID, Metrics
+from service.telemetry import TURN_ID, Metrics, tracing
 
 _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 2  # at one turn, before it ends as interrupted
@@ -164,10 +164,11 @@ class TurnRunner:
     async def _run(self, turn_id: str) -> None:
         TURN_ID.set(turn_id)
         run = _Run(turn_id, Draft(self._model.name), self._toolbox())
-        try:
-            await self._attempt_or_stop(run)
-        except Conflict:
-            _LOG.info("turn was ended from outside")
+        with tracing.turn(turn_id):
+            try:
+                await self._attempt_or_stop(run)
+            except Conflict:
+                _LOG.info("turn was ended from outside")
 
     async def _attempt_or_stop(self, run: _Run) -> None:
         try:
@@ -190,6 +191,7 @@ class TurnRunner:
 
     async def _attempt(self, run: _Run, turn: Turn) -> None:
         failure: Failure | None = None
+        tracing.current().set_attribute("gen_ai.conversation.id", turn.chat_id)
         try:
             async with asyncio.timeout(self._limits.seconds):
                 messages = await self._transcript(turn, run)

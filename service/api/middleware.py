@@ -4,7 +4,8 @@ import logging
 import re
 import secrets
 import time
-from typing import Final
+from collections.abc import MutableMapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem
-from service.telemetry import REQUEST_ID, Metrics
+from service.telemetry import REQUEST_ID, Metrics, tracing
 
 _LOG: Final = logging.getLogger(__name__)
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -21,6 +22,11 @@ _OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _LEFT: Final = 499  # the client left before there was a response; no standard code, but the usual one
 _DRAINED: Final = 1_048_576
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def unobserved(scope: MutableMapping[str, Any]) -> bool:
+    """Whether a request is a probe's or a scraper's: many, and each like the other."""
+    return scope.get("path") in _OPEN
 
 
 class RequestId:
@@ -36,6 +42,11 @@ class RequestId:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
         REQUEST_ID.set(request_id)
+        span = tracing.current()
+        if span.is_recording():
+            span.set_attribute("kb_agent.request.id", request_id)
+            if scope["query_string"]:
+                span.set_attribute("url.query", "REDACTED")  # the framework notes it, and it may be a question
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -22,6 +22,7 @@ from service.kb.settling import Settled, Settling, Unit
 from service.kb.status import Changes, Step
 from service.kb.survey import Refusal
 from service.kb.writing import Writer, now
+from service.telemetry import tracing
 
 T = TypeVar("T")
 ObserveScan = Callable[[float, str], None]
@@ -127,7 +128,7 @@ class Reconciliation:
         links = self.scanned.links if self.scanned is not None else {}
         units = await self.run(self.settling.units, time.monotonic(), self.writer.known, links)
         started = time.monotonic()
-        changes = await self._take(units)
+        changes = await self._reconciled(units)
         if changes.count:
             counts = {
                 "added": len(changes.added),
@@ -140,6 +141,15 @@ class Reconciliation:
         await self.writer.purge(lambda: time.monotonic() > end)
         await self.writer.note_skipped(self.skipped())
         return await self._result(changes, noticed)
+
+    async def _reconciled(self, units: Sequence[Unit]) -> Changes:
+        """Take in what differs, in a span of its own; where nothing does there is nothing to tell."""
+        if not units:
+            return Changes(revision=self.writer.revision)
+        with tracing.span("reconcile") as span:
+            changes = await self._take(units)
+            span.set_attributes({"kb_agent.kb.revision": changes.revision, "kb_agent.kb.changes": changes.count})
+        return changes
 
     async def _result(self, changes: Changes, noticed: int) -> Step:
         known = len(self.writer.known)

@@ -14,6 +14,7 @@ from service.kb.excerpts import Span, excerpt, spelled
 from service.kb.lookup import Found, Lookup, Step
 from service.kb.query import any_of, parse
 from service.kb.reading import DocumentInfo, DocumentText, LineRange, Reading, TopicInfo
+from service.telemetry import tracing
 
 __all__ = ["DocumentInfo", "DocumentText", "Hit", "KnowledgeBase", "SearchResult", "TopicInfo"]
 
@@ -78,11 +79,13 @@ class KnowledgeBase:
         """
         started = time.perf_counter()
         work = partial(self._search, query, topic, limit)
-        try:
-            found = await self._db.read(partial(work, 1.0), deadline=self._timeout * _FIRST_SHARE)
-        except ReadDeadlineExceeded:
-            rest = self._timeout * (1 - _FIRST_SHARE)
-            found = await self._db.read(partial(work, _SECOND_EFFORT), deadline=rest)
+        with tracing.search() as span:
+            try:
+                found = await self._db.read(partial(work, 1.0), deadline=self._timeout * _FIRST_SHARE)
+            except ReadDeadlineExceeded:
+                rest = self._timeout * (1 - _FIRST_SHARE)
+                found = await self._db.read(partial(work, _SECOND_EFFORT), deadline=rest)
+            span.set_attributes({"kb_agent.search.step": found.step, "kb_agent.search.hits": len(found.hits)})
         seconds = time.perf_counter() - started
         if self._observe is not None:
             self._observe(found.step, seconds)
