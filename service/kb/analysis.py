@@ -5,13 +5,13 @@ Scripts with spaces give words, see `words`; those without give overlapping pair
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from operator import add
+from typing import Final, NamedTuple
 
 from service.kb import function_words
-from service.kb.words import Term, exact, latin, other
+from service.kb.words import PLAIN, Term, exact, latin, other, word
 
 ANALYZER_VERSION: Final = "3"
 
@@ -34,20 +34,18 @@ _RUN: Final = re.compile(
 )
 
 # What NFKD leaves: marks to drop, letters that have no decomposition, spellings of one sign.
-_FOLD: Final[dict[int, str | None]] = {
-    **dict.fromkeys([*range(0x300, 0x370), *range(0x591, 0x5C8), *range(0x64B, 0x660), 0x670, 0x640], None),
-    **dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF], None),
-    **{ord(a): b for a, b in zip("ıøØłŁđĐςىة’‘‐‑", "ioOlLdDσيه''--", strict=True)},
-    ord("æ"): "ae",
-    ord("Æ"): "AE",
-    ord("œ"): "oe",
-    ord("Œ"): "OE",
-    ord("ß"): "ss",
+_MARKS: Final = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0640\u00ad\u200b-\u200d\u2060\ufeff]+")
+_SPELLED: Final = dict(zip("ıøØłŁđĐςىة’‘‐‑", "ioOlLdDσيه''--", strict=True)) | {
+    "æ": "ae",
+    "Æ": "AE",
+    "œ": "oe",
+    "Œ": "OE",
+    "ß": "ss",
 }
+_SPELLINGS: Final = re.compile(f"[{''.join(_SPELLED)}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """What a token of the text means for the index.
 
     `keys` are its search terms, first those of `words`, then pieces of runs without spaces; `weak` are terms of
@@ -68,13 +66,23 @@ def fold(text: str) -> str:
     """One spelling for what reads alike: compatibility forms and diacritics resolved; case is kept."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_FOLD))
+    bare = _MARKS.sub("", unicodedata.normalize("NFKD", text))
+    return unicodedata.normalize("NFC", _SPELLINGS.sub(_spell, bare))
 
 
-def analyse(text: str) -> Iterator[Token]:
+def analyse(text: str) -> list[Token]:
     """The tokens of a text, in order. About 0.4 µs a word of English, most of which come from a cache."""
-    for token in TOKEN.findall(fold(text)):
-        yield _known(token) if len(token) <= _CACHED_TOKEN else _token(token)
+    found = TOKEN.findall(fold(text))
+    return [_known(token) if len(token) <= _CACHED_TOKEN else _token(token) for token in found]
+
+
+def tokens(folded: str) -> list[Token]:
+    """The same for a text that is folded and seldom met."""
+    return [_token(token) for token in TOKEN.findall(folded)]
+
+
+def _spell(found: re.Match[str]) -> str:
+    return _SPELLED[found[0]]
 
 
 @lru_cache(maxsize=1 << 15)
@@ -86,12 +94,22 @@ def _token(token: str) -> Token:
     head, _, tail = token.partition("'")
     if len(tail) <= 2:  # don't, what's
         token = head
+    if PLAIN.fullmatch(token):
+        return _plain(token)
     words, pieces, weak = _read(token)
-    keys = (*(word.key for word in words), *pieces)
+    keys = (*[word.key for word in words], *pieces)
     if token.casefold() in _function_words() and not (token.isupper() and len(token) > 1):
         return Token((), (), keys, ())
-    forms = dict.fromkeys(form for word in words for form in _untold(word))
-    return Token(tuple(words), keys, tuple(weak), tuple(forms))
+    return Token(tuple(words), keys, tuple(weak), _untold(words))
+
+
+def _plain(token: str) -> Token:
+    """What most tokens are: one word of Latin letters."""
+    lower = token.lower()
+    term = word(lower)
+    if lower in _function_words() and not (token.isupper() and len(token) > 1):
+        return Token((), (), (term.key,), ())
+    return Token((term,), (term.key,), (), _untold((term,)))
 
 
 @lru_cache(maxsize=1)
@@ -99,11 +117,14 @@ def _function_words() -> frozenset[str]:
     return frozenset(fold(word).casefold() for word in function_words.WORDS)
 
 
-def _untold(term: Term) -> Iterator[str]:
-    if term.stem != term.key:
-        yield term.stem
-    if term.form != term.stem:
-        yield term.form
+def _untold(words: Sequence[Term]) -> tuple[str, ...]:
+    forms: dict[str, None] = {}
+    for key, stem, form, _ in words:
+        if stem != key:
+            forms[stem] = None
+        if form != stem:
+            forms[form] = None
+    return tuple(forms)
 
 
 def _read(token: str) -> tuple[list[Term], list[str], list[str]]:
@@ -135,11 +156,11 @@ def _katakana(run: str) -> list[str]:
 
 
 def _pairs(run: str) -> list[str]:
-    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return list(map(add, run, run[1:])) or [run]
 
 
 def _triples(run: str) -> list[str]:
-    return [run[i : i + 3] for i in range(len(run) - 2)] or [run]
+    return list(map(add, map(add, run, run[1:]), run[2:])) or [run]
 
 
 _PIECES: Final[dict[str, Callable[[str], list[str]]]] = {

@@ -6,8 +6,7 @@ A word becomes a term on three levels: `key`, its first letters, is what the ind
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from service.kb import stemming
 
@@ -16,14 +15,13 @@ OTHER_KEY_LETTERS: Final = 6  # of a word in another alphabet; measured best on 
 MAX_TERM: Final = 32
 SHORT_CODE: Final = 8  # E0425, sha256: digits of a code so short mean nothing by themselves
 
-_PLAIN: Final = re.compile("[A-Za-z][a-z]*|[A-Z]+s?")
+PLAIN: Final = re.compile("[A-Za-z][a-z]*|[A-Z]+s?")
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATOR: Final = re.compile(r"[._\-+#]+")
 _ARABIC: Final = re.compile("[\u0600-\u06ff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """A word on its three levels; `identifier` marks one written like code: max_surge, v1.29.3, E0425."""
 
     key: str
@@ -35,7 +33,7 @@ class Term:
 def latin(token: str) -> Iterator[Term]:
     """A token of ASCII: a word, a number, or a compound that is kept whole and in parts."""
     token = token.strip("'.-_,")
-    if _PLAIN.fullmatch(token):
+    if PLAIN.fullmatch(token):
         yield word(token.lower())
     elif token.isdigit():
         yield exact(token)
