@@ -7,8 +7,8 @@ with a connection inside `Database.read`.
 import functools
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from service.database import Transaction, load_queries
@@ -49,6 +49,20 @@ class PreparedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one transaction writes of a document, with the fingerprint of its file; `number` is from 0."""
+
+    prepared: PreparedDocument
+    state: FileState
+    number: int = 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the document is whole with it."""
+        return self.number == self.prepared.parts - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Indexed:
     """What the index knows of a served document: enough to tell whether its file has changed."""
 
@@ -61,21 +75,18 @@ def prepare(document: Document) -> PreparedDocument:
     return PreparedDocument(document, postings(document), tuple(_blocks(document.text)))
 
 
-def insert_document(
-    tx: Transaction, prepared: PreparedDocument, state: FileState, indexed_at: str, part: int = 0
-) -> None:
-    """Write one part of a document; the last part publishes it in place of the version served until then.
+def insert_parts(tx: Transaction, parts: Sequence[Part], indexed_at: str) -> None:
+    """Write parts of documents; its last part publishes a document in place of the version served until then.
 
-    Parts are written in order, each in a transaction of its own: readers see the old version until the last.
-    The old version's rows stay, unseen, until `purge`.
+    The parts of one document are written in order, each in a transaction of its own: readers see the old version
+    until the last. The old version's rows stay, unseen, until `purge`.
     """
-    document_id = _begin(tx, prepared, state, indexed_at) if part == 0 else _staged(tx, prepared)
-    _insert_passages(tx, document_id, prepared, part)
-    if part == prepared.parts - 1:
-        name = prepared.document.name
-        tx.execute(_sql()["unpublish_document"], (name,))
-        tx.execute(_sql()["publish_document"], (document_id,))
-        tx.execute(_sql()["delete_skipped"], (name,))
+    names = [(part.prepared.document.name,) for part in parts if part.is_last]
+    tx.executemany(_sql()["unpublish_document"], names)
+    tx.executemany(_sql()["delete_skipped"], names)
+    ids = [_document(tx, part, indexed_at) for part in parts]
+    _insert_blocks(tx, parts, ids)
+    _insert_passages(tx, parts, ids)
 
 
 def delete_document(tx: Transaction, name: str) -> bool:
@@ -85,7 +96,7 @@ def delete_document(tx: Transaction, name: str) -> bool:
 
 def touch_document(tx: Transaction, name: str, state: FileState) -> None:
     """Note a new fingerprint for content that has not changed."""
-    tx.execute(_sql()["touch_document"], {"name": name, **asdict(state)})
+    tx.execute(_sql()["touch_document"], {"name": name, **_fingerprint(state)})
 
 
 def purge(tx: Transaction, limit: int = PART) -> int:
@@ -165,9 +176,19 @@ def _sql() -> Mapping[str, str]:
     return load_queries("kb")
 
 
-def _begin(tx: Transaction, prepared: PreparedDocument, state: FileState, indexed_at: str) -> int:
-    document = prepared.document
-    row = {
+def _document(tx: Transaction, part: Part, indexed_at: str) -> int:
+    """The number of the version that the part belongs to; its first part begins it, its last publishes it."""
+    if not part.number:
+        row = _row(part.prepared.document, part.state) | {"live": part.is_last, "indexed_at": indexed_at}
+        return tx.execute(_sql()["insert_document"], row).lastrowid or 0
+    document_id = int(tx.execute(_sql()["staged_document"], (part.prepared.document.name,)).fetchone()[0])
+    if part.is_last:
+        tx.execute(_sql()["publish_document"], (document_id,))
+    return document_id
+
+
+def _row(document: Document, state: FileState) -> dict[str, object]:
+    return {
         "name": document.name,
         "title": document.title,
         "topic": document.topic,
@@ -178,36 +199,48 @@ def _begin(tx: Transaction, prepared: PreparedDocument, state: FileState, indexe
         "revision": document.revision,
         "lines": document.lines,
         "bytes": document.size,
-        "indexed_at": indexed_at,
-        **asdict(state),
+        **_fingerprint(state),
     }
-    document_id = tx.execute(_sql()["insert_document"], row).lastrowid or 0
-    rows = [(document_id, start, text) for start, text in prepared.blocks]
-    tx.executemany(_sql()["insert_block"], rows)
-    return document_id
 
 
-def _staged(tx: Transaction, prepared: PreparedDocument) -> int:
-    return int(tx.execute(_sql()["staged_document"], (prepared.document.name,)).fetchone()[0])
+def _fingerprint(state: FileState) -> dict[str, int]:
+    return {
+        "dev": state.dev,
+        "inode": state.inode,
+        "size": state.size,
+        "mtime_ns": state.mtime_ns,
+        "ctime_ns": state.ctime_ns,
+    }
 
 
-def _insert_passages(tx: Transaction, document_id: int, prepared: PreparedDocument, part: int) -> None:
-    first = part * PART
-    passages = prepared.document.passages[first : first + PART]
-    start = int(tx.execute(_sql()["next_passage_id"]).fetchone()[0])
-    tx.executemany(
-        _sql()["insert_passage"],
-        [
-            (start + i, document_id, first + i, p.heading, p.start_line, p.end_line, p.text)
-            for i, p in enumerate(passages)
-        ],
+def _insert_blocks(tx: Transaction, parts: Sequence[Part], ids: Sequence[int]) -> None:
+    blocks = (
+        (document_id, start, text)
+        for part, document_id in zip(parts, ids, strict=True)
+        if not part.number
+        for start, text in part.prepared.blocks
     )
-    found = list(enumerate(prepared.postings[first : first + PART], start))
-    tx.executemany(
-        _sql()["insert_terms"], [(i, document_id, one.length, one.terms, one.forms) for i, one in found]
-    )
-    tx.executemany(_sql()["insert_posting"], [(i, posting.terms) for i, posting in found])
-    _count(tx, len(found), sum(posting.length for _, posting in found))
+    tx.executemany(_sql()["insert_block"], blocks)
+
+
+def _insert_passages(tx: Transaction, parts: Sequence[Part], ids: Sequence[int]) -> None:
+    number = int(tx.execute(_sql()["next_passage_id"]).fetchone()[0])
+    passages: list[tuple[int, int, int, str, int, int, str]] = []
+    terms: list[tuple[int, int, int, str, str]] = []
+    for part, document_id in zip(parts, ids, strict=True):
+        first, prepared = part.number * PART, part.prepared
+        texts = prepared.document.passages[first : first + PART]
+        postings = prepared.postings[first : first + PART]
+        for ordinal, (text, found) in enumerate(zip(texts, postings, strict=True), first):
+            passages.append(
+                (number, document_id, ordinal, text.heading, text.start_line, text.end_line, text.text)
+            )
+            terms.append((number, document_id, found.length, found.terms, found.forms))
+            number += 1
+    tx.executemany(_sql()["insert_passage"], passages)
+    tx.executemany(_sql()["insert_terms"], terms)
+    tx.executemany(_sql()["insert_posting"], ((row[0], row[3]) for row in terms))
+    _count(tx, len(terms), sum(length for _, _, length, _, _ in terms))
 
 
 def _count(tx: Transaction, passages: int, terms: int) -> None:

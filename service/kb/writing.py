@@ -12,7 +12,7 @@ from service.database import Database, Transaction, load_queries
 from service.kb import rows
 from service.kb.folder import Skipped
 from service.kb.intake import Fresh, Gone, Outcome, Refused, Same
-from service.kb.rows import FileState, Indexed
+from service.kb.rows import FileState, Indexed, Part
 from service.kb.status import Changes
 
 _WRITE: Final = 300  # passages a transaction, about 15 ms in the writer
@@ -95,8 +95,9 @@ class Writer:
         """Write the parts of large documents but for the last, each in a transaction of its own; unseen as yet."""
         for outcome in chunk:
             if isinstance(outcome, Fresh):
-                for part in range(outcome.prepared.parts - 1):
-                    await self._database.write(functools.partial(_insert, outcome=outcome, part=part))
+                for number in range(outcome.prepared.parts - 1):
+                    part = Part(outcome.prepared, outcome.state, number)
+                    await self._database.write(functools.partial(_insert, parts=[part]))
 
     def _differs(self, outcome: Outcome) -> bool:
         """Whether there is something to write."""
@@ -109,14 +110,16 @@ class Writer:
         added: list[str] = []
         changed: list[str] = []
         removed: list[str] = []
+        fresh: list[Part] = []
         for outcome in chunk:
             if isinstance(outcome, Fresh):
-                _insert(tx, outcome, outcome.prepared.parts - 1)
+                fresh.append(Part(outcome.prepared, outcome.state, outcome.prepared.parts - 1))
                 (changed if outcome.name in self.known else added).append(outcome.name)
             elif isinstance(outcome, Same):
                 rows.touch_document(tx, outcome.name, outcome.state)
             elif _ends(outcome) and rows.delete_document(tx, outcome.name):
                 removed.append(outcome.name)
+        _insert(tx, fresh)
         changes = Changes(tuple(added), tuple(changed), tuple(removed), self.revision)
         if changes.count:
             changes = replace(changes, revision=rows.advance_revision(tx))
@@ -177,8 +180,8 @@ def _weight(outcome: Outcome) -> int:
     return max(1, min(len(outcome.prepared.document.passages), rows.PART))
 
 
-def _insert(tx: Transaction, outcome: Fresh, part: int) -> None:
-    rows.insert_document(tx, outcome.prepared, outcome.state, now(), part)
+def _insert(tx: Transaction, parts: Sequence[Part]) -> None:
+    rows.insert_parts(tx, parts, now())
 
 
 def _note(tx: Transaction, gone: Sequence[str], new: Sequence[Skipped]) -> None:

@@ -1,8 +1,8 @@
 -- name: insert_document
--- A version of a file, not yet served.
-INSERT INTO documents (name, title, topic, description, tags, aliases, warnings, revision, lines, bytes,
+-- A version of a file, not yet served unless it is written whole at once.
+INSERT INTO documents (name, live, title, topic, description, tags, aliases, warnings, revision, lines, bytes,
                        dev, inode, size, mtime_ns, ctime_ns, indexed_at)
-VALUES (:name, :title, :topic, :description, :tags, :aliases, :warnings, :revision, :lines, :bytes,
+VALUES (:name, :live, :title, :topic, :description, :tags, :aliases, :warnings, :revision, :lines, :bytes,
         :dev, :inode, :size, :mtime_ns, :ctime_ns, :indexed_at);
 
 -- name: staged_document

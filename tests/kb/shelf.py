@@ -21,11 +21,16 @@ def document(name: str, text: str | bytes) -> Document:
     return parsed
 
 
+def insert(tx: Transaction, prepared: rows.PreparedDocument, part: int = 0) -> None:
+    """Write one part of a document."""
+    rows.insert_parts(tx, [rows.Part(prepared, STATE, part)], INDEXED_AT)
+
+
 async def add(db: Database, name: str, text: str | bytes) -> None:
     """Index one file, in place of its former version."""
     prepared = rows.prepare(document(name, text))
     for part in range(prepared.parts):
-        await db.write(lambda tx, part=part: rows.insert_document(tx, prepared, STATE, INDEXED_AT, part))  # type: ignore[misc]
+        await db.write(lambda tx, part=part: insert(tx, prepared, part))  # type: ignore[misc]
 
 
 async def fill(db: Database, texts: Mapping[str, str | bytes]) -> None:
@@ -36,7 +41,7 @@ async def fill(db: Database, texts: Mapping[str, str | bytes]) -> None:
         rows.clear(tx)
         for one in prepared:
             for part in range(one.parts):
-                rows.insert_document(tx, one, STATE, INDEXED_AT, part)
+                insert(tx, one, part)
         rows.advance_revision(tx)
 
     await db.write(write)

@@ -5,7 +5,7 @@ import sqlite3
 from service.database import Database
 from service.kb import rows
 from service.kb.search import KnowledgeBase
-from tests.kb.shelf import INDEXED_AT, STATE, add, document, fill, opened
+from tests.kb.shelf import STATE, add, document, fill, insert, opened
 
 TABLES = ("documents", "blocks", "passages", "passage_terms", "passages_vocab")
 
@@ -72,7 +72,7 @@ async def test_a_long_document_appears_whole_or_not_at_all() -> None:
         assert prepared.parts == 3
         for part in range(3):
             assert [hit.text for hit in (await kb.search("lantern")).hits] == ["old lantern"]
-            await db.write(lambda tx, part=part: rows.insert_document(tx, prepared, STATE, INDEXED_AT, part))  # type: ignore[misc]
+            await db.write(lambda tx, part=part: insert(tx, prepared, part))  # type: ignore[misc]
         found = await kb.search(f"lantern {rows.PART + 3}")
         await purge_all(db)
         await check_index(db)
@@ -86,7 +86,7 @@ async def test_what_a_crash_left_half_written_is_purged() -> None:
     async with opened() as db:
         await fill(db, {"b.md": "stays"})
         prepared = rows.prepare(document("a.md", text))
-        await db.write(lambda tx: rows.insert_document(tx, prepared, STATE, INDEXED_AT, 0))
+        await db.write(lambda tx: insert(tx, prepared))
         await purge_all(db)
 
         assert await db.read(rows.indexed) == {"b.md": rows.Indexed(STATE, document("b.md", "stays").revision)}
