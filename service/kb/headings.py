@@ -35,6 +35,7 @@ _FENCE = re.compile(r"\s*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*")
 _ADOC = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)[ \t]*")
 _ADOC_BLOCK = re.compile(r"(-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,})[ \t]*\w*[ \t]*")
+_MARKUP = re.compile(r"[\[<{}*_`]")  # without any of these there is nothing to take off
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _ANCHOR = re.compile(r"\s*\{[#:.][^}]*\}\s*$|<[^<>]*>|\{\{[<%]|[%>]\}\}")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|`+)(?=\S)(.+?)(?<=\S)\1")
@@ -47,6 +48,8 @@ def outline(lines: Lines, ending: str, start: int = 0) -> Outline:
 
 def plain_heading(markup: str) -> str:
     """A heading as a person reads it: link targets, emphasis, anchors and code marks taken off."""
+    if not _MARKUP.search(markup):
+        return " ".join(markup.split())[:MAX_HEADING_CHARS]
     text = _ANCHOR.sub("", _LINK.sub(r"\1", markup))
     text = _EMPHASIS.sub(r"\2", text).replace("`", "")
     return " ".join(text.split())[:MAX_HEADING_CHARS]

@@ -96,7 +96,8 @@ def _found(text: str) -> _Found:
     pieces = folded.split()
     if not pieces:
         return _Found("", {}, {})
-    keys, weak, forms = zip(*[_piece(p) if len(p) <= _CACHED else _read(p) for p in pieces], strict=True)
+    read = _piece if max(map(len, pieces)) <= _CACHED else _read_any
+    keys, weak, forms = zip(*map(read, pieces), strict=True)
     return _Found(" ".join(filter(None, keys)), _once(weak), _once(forms))
 
 
@@ -109,6 +110,10 @@ def _once(entries: Iterable[str]) -> dict[str, None]:
 @lru_cache(maxsize=1 << 15)
 def _piece(piece: str) -> _Piece:
     return _read(piece)
+
+
+def _read_any(piece: str) -> _Piece:
+    return _piece(piece) if len(piece) <= _CACHED else _read(piece)
 
 
 def _read(piece: str) -> _Piece:
