@@ -16,15 +16,17 @@ from pydantic import SecretStr
 from service import __version__
 from service.access.control import AccessLimits, open_access
 from service.agent.admission import Admission, Capacity
+from service.agent.gaps import GapWatch
 from service.agent.loop import Limits
 from service.agent.runner import TurnRunner, open_runner
 from service.agent.tools import Toolbox
-from service.api import chats, events, export, health, kb, keys, messages, pages, problems, session
+from service.api import chats, events, export, gaps, health, kb, keys, messages, pages, problems, session
 from service.api.deps import Services
 from service.api.gatekeeping import guard
 from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId, unobserved
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
+from service.chats.gaps import GapStore
 from service.chats.kept import KeptTexts
 from service.chats.questions import QuestionStore
 from service.chats.store import ChatStore
@@ -66,7 +68,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         },
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
-    for part in (chats, messages, export, events, kb, keys, session, health):
+    for part in (chats, messages, export, events, kb, gaps, keys, session, health):
         app.include_router(part.router)
     pages.install(app)
     problems.install(app)
@@ -137,7 +139,9 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         check_exposure(settings, closed=access.gate.closed)
         log = EventLog(db)
         base = KnowledgeBase(db, search_timeout=settings.search_timeout, observe=metrics.searched)
-        index = await stack.enter_async_context(_reconciler(settings, db, log, metrics))
+        gap_watch = GapWatch(GapStore(db), KnowledgeBase(db, search_timeout=settings.search_timeout))
+        listeners = _listeners(log, gap_watch)
+        index = await stack.enter_async_context(_reconciler(settings, db, listeners, metrics))
         intervals = Intervals(settings.kb_scan_interval, settings.kb_poll_interval, settings.kb_hash_interval)
         watcher = Watcher(index, settings.kb_watch, intervals)
         model, probe = await stack.enter_async_context(open_model(settings, metrics))
@@ -157,6 +161,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         questions = QuestionStore(db, log)
         age = timedelta(days=settings.event_retention_days)
         prune = partial(_prune, log, questions, age, settings.event_retention_count)
+        await stack.enter_async_context(supervised("gaps", gap_watch.run, metrics))
         lag = partial(_sample_lag, metrics)
         for name, work in (("watcher", watcher.run), ("loop-lag", lag), ("prune", partial(every, _HOUR, prune))):
             await stack.enter_async_context(supervised(name, work, metrics))
@@ -167,6 +172,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             store=ChatStore(db, log),
             questions=questions,
             kept=KeptTexts(db),
+            gaps=GapStore(db),
             runner=runner,
             kb=base,
             index=index,
@@ -202,19 +208,19 @@ def _limits(settings: Settings) -> Limits:
     return Limits(calls, tool_calls, settings.turn_timeout, settings.llm_context_tokens)
 
 
-def _reconciler(settings: Settings, db: Database, log: EventLog, metrics: Metrics) -> Reconciler:
+def _reconciler(settings: Settings, db: Database, listeners: Listeners, metrics: Metrics) -> Reconciler:
     folder = Folder(settings.knowledge_dir, settings.extensions, settings.kb_max_file_bytes)
     settle = settings.kb_settle_ms / 1000
-    return Reconciler(db, folder, settle=settle, listeners=_listeners(log), observe_scan=metrics.scanned)
+    return Reconciler(db, folder, settle=settle, listeners=listeners, observe_scan=metrics.scanned)
 
 
-def _listeners(log: EventLog) -> Listeners:
+def _listeners(log: EventLog, gap_watch: GapWatch) -> Listeners:
     def record(tx: Transaction, changes: Changes) -> None:
         names = {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
         data = {key: list(value[:_NAMES_TOLD]) for key, value in names.items()}
         log.append(tx, EventType.KB_UPDATED, {"revision": changes.revision, "documents": changes.count, **data})
 
-    return Listeners(record=record)
+    return Listeners(record=record, on_change=lambda _: gap_watch.wake())
 
 
 def _announce_stop(services: Services) -> None:

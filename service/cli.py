@@ -1,4 +1,4 @@
-"""The command line: serve, ask, search, index.
+"""The command line: serve, ask, search, gaps, index.
 
 Errors become exit codes here: 1 failed, 2 settings, 3 database, 4 data directory in use.
 """
@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -34,6 +35,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+class GapState(StrEnum):
+    """Which gaps to list."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    ALL = "all"
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 ServerUrl = Annotated[
@@ -100,6 +110,23 @@ def search(
     from service import terminal  # noqa: PLC0415
 
     _run(lambda config: terminal.search(config, server, query, topic, limit, as_json=as_json), quiet=True)
+
+
+@app.command()
+def gaps(
+    state: Annotated[GapState, typer.Option(help="Which gaps: open, resolved or all.")] = GapState.OPEN,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most gaps.")] = 20,
+    *,
+    server: ServerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was asked and could not be answered.
+
+    Example: kb-agent gaps --state all
+    """
+    from service import terminal  # noqa: PLC0415
+
+    _run(lambda config: terminal.gaps(config, server, state, limit, as_json=as_json), quiet=True)
 
 
 @app.command()

@@ -59,6 +59,10 @@ class Client:
         """Tell where the index stands, once `wait_for` is searchable."""
         return await self._json("GET", "/api/kb/status", params={"wait_for": wait_for} if wait_for else {})
 
+    async def gaps(self, state: str, limit: int) -> dict[str, Any]:
+        """List questions that the knowledge base could not answer."""
+        return await self._json("GET", "/api/kb/gaps", params={"state": state, "limit": limit})
+
     async def reindex(self) -> dict[str, Any]:
         """Compare the folder with the index now."""
         return await self._json("POST", "/api/kb/reindex")

@@ -63,6 +63,26 @@ async def search(
     return 0 if found["hits"] else 1
 
 
+async def gaps(settings: Settings, server: str | None, state: str, limit: int, *, as_json: bool) -> int:
+    """Print what the knowledge base could not answer, most often asked first."""
+    out = Console(highlight=False, soft_wrap=True)
+    async with connected(settings, server) as client:
+        found = await client.gaps(state, limit)
+    if as_json:
+        out.out(json.dumps(found, ensure_ascii=False, indent=2))
+        return 0
+    for gap in found["items"]:
+        answered = f", answered by {gap['resolved_by']}" if gap["resolved_by"] else ""
+        times = "once" if gap["count"] == 1 else f"{gap['count']} times"
+        out.print(Text.assemble((" ".join(gap["question"].split()), "bold")))
+        out.print(Text(f"  asked {times}, last on {gap['last_seen'][:10]}{answered}", style="dim"))
+        if gap["near_terms"]:
+            out.print(Text(f"  there is: {', '.join(gap['near_terms'])}", style="dim"))
+    if not found["items"]:
+        out.print("No gaps." if state == "all" else f"No {state} gaps.")
+    return 0
+
+
 async def index(settings: Settings, server: str | None, awaited: Sequence[str], *, as_json: bool) -> int:
     """Bring the index up to date, with progress; print a summary and every skipped file with its reason.
 

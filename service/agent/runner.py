@@ -16,6 +16,8 @@ from service.agent.admission import Admission
 from service.agent.context import EXCHANGES, system_prompt, transcript
 from service.agent.draft import Draft
 from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, report, until_stored
+from service.agent.evidence import Situation, situation
+from service.agent.gaps import finding
 from service.agent.keeping import texts_cited
 from service.agent.loop import (
     Limits,
@@ -48,6 +50,7 @@ class _Run:
     draft: Draft
     toolbox: Toolbox
     turn: Turn | None = None
+    asked: Situation | None = None
     saved: float = field(default_factory=time.monotonic)
 
 
@@ -217,6 +220,7 @@ class TurnRunner:
         """Begin the transcript, and go on from what an earlier attempt finished."""
         exchanges = await self._turns.exchanges(turn, EXCHANGES)
         messages = transcript(self._system, exchanges, turn.question, self._limits.window)
+        run.asked = situation(messages)
         for done in await self._turns.done(turn) if turn.attempt > 1 else ():
             message = Message.from_wire(done.wire)
             messages.append(message)
@@ -252,10 +256,11 @@ class TurnRunner:
             await self._turns.save_text(turn, run.draft.text, run.draft.citations)
 
     async def _finish(self, turn: Turn, run: _Run, status: Status, failure: Failure | None = None) -> None:
-        draft = run.draft
+        draft, outcome = run.draft, outcome_of(run.draft, status, failure)
+        asked = run.asked if status is Status.COMPLETED else None
         ending = Ending(
             status=status,
-            outcome=outcome_of(draft, status, failure),
+            outcome=outcome,
             content=draft.text,
             citations=draft.citations,
             citations_dropped=draft.citations_dropped,
@@ -263,6 +268,7 @@ class TurnRunner:
             model=draft.model,
             error=failure,
             kb_revision=run.toolbox.kb_revision,
+            finding=finding(asked, draft, run.toolbox, outcome) if asked else None,
             texts=await texts_cited(run.toolbox.kb, draft.citations, run.toolbox.sources.values()),
         )
         await until_stored(lambda: self._turns.finish(turn, ending))

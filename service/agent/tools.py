@@ -100,6 +100,7 @@ class Toolbox:
         self._ids: dict[tuple[str, str, int, int], int] = {}
         self.sources: dict[int, Source] = {}
         self.kb_revision: int | None = None
+        self.near_terms: dict[str, None] = {}
         self._run: Mapping[str, Callable[[str], Awaitable[tuple[dict[str, Any], int]]]] = {
             "search_kb": self._search,
             LISTING: self._topics,
@@ -147,6 +148,7 @@ class Toolbox:
         given = _parsed(SearchArguments, arguments)
         result = await self.kb.search(given.query, topic=given.topic or None, limit=given.limit)
         self.kb_revision = result.revision
+        self.near_terms |= dict.fromkeys(result.near_terms)
         if not result.hits:
             return await self._nothing_found(given, result), 0
         passages = self._fitting([self._hit(hit) for hit in result.hits])

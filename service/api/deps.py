@@ -16,6 +16,7 @@ from service.access.streams import Visit
 from service.agent.probe import Probe
 from service.agent.runner import TurnRunner
 from service.chats.events import EventLog, Scope
+from service.chats.gaps import GapStore
 from service.chats.kept import KeptTexts
 from service.chats.questions import QuestionStore
 from service.chats.store import ChatStore
@@ -43,6 +44,7 @@ class Services:
     store: ChatStore
     questions: QuestionStore
     kept: KeptTexts
+    gaps: GapStore
     runner: TurnRunner
     kb: KnowledgeBase
     index: Reconciler

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.chats import kept, rows
+from service.chats import gaps, kept, rows
 from service.chats.events import EventLog, EventType, LiveAnswer
+from service.chats.gaps import Finding
 from service.chats.kept import KeptText
 from service.chats.records import Citation, Failure, Message, Outcome, Status, Step, TokenUsage, public, timestamp
 from service.database import Database, Transaction, load_queries
@@ -55,7 +56,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an answer ended; `texts` is what it cites, as it was."""
+    """How an answer ended; `texts` is what it cites, as it was, `finding` what it says of the knowledge base."""
 
     status: Status
     outcome: Outcome
@@ -67,6 +68,7 @@ class Ending:
     error: Failure | None = None
     kb_revision: int | None = None
     texts: tuple[KeptText, ...] = ()
+    finding: Finding | None = None
 
 
 _TERMINAL = {
@@ -180,6 +182,8 @@ class TurnStore:
             self._check(tx, turn)
             tx.execute(self._sql["finish"], row)
             kept.keep(tx, turn.id, texts)
+            if ending.finding is not None:
+                gaps.note(tx, turn.question_id, ending.finding)
             steps = rows.steps(tx.execute(self._sql["steps"], {"id": turn.id}))
             message = rows.message(
                 tx.execute(self._sql["answer"], {"id": turn.id}).fetchone(), steps.get(turn.id, ())

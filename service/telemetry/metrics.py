@@ -238,6 +238,7 @@ class Metrics:
         self.kb_watcher_mode = self._gauge(
             "kb_watcher_mode", "How changes are noticed: 1 for that mode, else 0.", "mode"
         )
+        self.kb_gaps_open = self._gauge("kb_gaps_open", "Groups of questions that are still without an answer.")
 
     def _define_storage(self) -> None:
         self.commit_seconds = self._histogram("db_commit_duration_seconds", "Time of one commit, sync included.")

@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.actions import panel_opened
-from tests.browser.conftest import OpenPage
+from tests.browser.actions import ask, finished, panel_opened
+from tests.browser.conftest import OpenPage, shot
+from tests.fake_llm import FakeLLM
 from tests.server import Server
 
 pytestmark = pytest.mark.e2e
@@ -77,3 +78,22 @@ def test_documents_are_listed_by_topic_and_open_beside(reader: Server, open_page
     panel = panel_opened(page)
     expect(panel.locator(".line").first).to_be_visible()
     expect(panel.locator("[data-cited]")).to_have_count(0)
+
+
+def test_questions_without_an_answer_stand_in_a_table(
+    scripted: Server, open_page: OpenPage, model: FakeLLM
+) -> None:
+    page = open_page(scripted)
+    model.call("search_kb", {"query": "walrus"})
+    model.say("I do not know.")
+    ask(page, "What does the walrus eat?")
+    finished(page)
+    page.locator("#open-knowledge").click()
+    gaps = page.locator("details.gaps")
+    expect(gaps.locator("summary")).to_contain_text("without an answer")
+    gaps.locator("summary").click()
+    row = gaps.locator("tbody tr").filter(has_text="walrus")
+    expect(row).to_contain_text("1 time")
+    shot(page, "gaps")
+    row.get_by_role("link").first.click()
+    expect(page.get_by_label("Search the knowledge base")).to_have_value("What does the walrus eat?")

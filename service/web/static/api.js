@@ -67,6 +67,7 @@ export const kb = {
   topics: () => json("/api/kb/topics"),
   documents: (topic, cursor, limit = 100) => json(`/api/kb/documents${query({ topic, cursor, limit })}`),
   read: (name, first, last, revision = null) => json(documentPath(name) + query({ start_line: first, end_line: last, revision })),
+  gaps: () => json(`/api/kb/gaps${query({ state: "all", limit: 100 })}`),
   status: () => json("/api/kb/status"),
 };
 

@@ -2,6 +2,7 @@
 
 import { kb } from "./api.js";
 import { debounced, h, icon } from "./dom.js";
+import { gapTable } from "./gaps.js";
 import { indexCard } from "./index_card.js";
 import { change, current, href } from "./route.js";
 import { searchResults } from "./search_results.js";
@@ -87,13 +88,14 @@ export class KnowledgeView {
   }
 
   async #documents(route) {
-    const page = await kb.documents(route.topic, null, 200);
-    if (page.items.length === 0) return [h("p", { class: "empty" }, "There are no documents yet. Text files put into the folder appear here at once.")];
+    const [page, gaps] = await Promise.all([kb.documents(route.topic, null, 200), kb.gaps()]);
+    const table = route.topic ? null : gapTable(gaps.items);
+    if (page.items.length === 0) return [table, h("p", { class: "empty" }, "There are no documents yet. Text files put into the folder appear here at once.")].filter(Boolean);
     const byTopic = Map.groupBy(page.items, (item) => item.topic);
     const about = new Map(this.#topicList.map((topic) => [topic.name, topic]));
     const sections = [...byTopic].map(([name, items]) => section(about.get(name) ?? { name, title: name, description: "" }, items, route));
     if (page.next_cursor) sections.push(h("p", { class: "quiet" }, "There are more documents: choose a topic, or search."));
-    return sections;
+    return table ? [table, ...sections] : sections;
   }
 
   #showTopics(route) {
