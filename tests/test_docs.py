@@ -21,6 +21,7 @@ from tests.documents import README, Document, document, documents
 
 # Variables of other programs that the documents speak of.
 FOREIGN = {
+    "COMPOSE_PROFILES",
     "OLLAMA_CONTEXT_LENGTH",
     "OLLAMA_HOST",
     "OLLAMA_KEEP_ALIVE",
