@@ -1,4 +1,4 @@
-"""The command line: serve, ask, search, gaps, index.
+"""The command line: serve, ask, search, gaps, index, lint.
 
 Errors become exit codes here: 1 failed, 2 settings, 3 database, 4 data directory in use.
 """
@@ -151,6 +151,24 @@ def index(
 
     awaited = names or ["*"] if wait else []
     _run(lambda config: terminal.index(config, server, awaited, as_json=as_json), quiet=True)
+
+
+@app.command()
+def lint(
+    folder: Annotated[
+        Path | None, typer.Argument(exists=True, file_okay=False, help="The folder; KNOWLEDGE_DIR by default.")
+    ] = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell authors what to mend in each file. Needs no server; exits with 1 when there are errors.
+
+    Example: kb-agent lint docs --strict
+    """
+    from service import checkup  # noqa: PLC0415
+
+    _run(lambda config: checkup.lint(config, folder, strict=strict, as_json=as_json), quiet=True)
 
 
 def main() -> None:

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from service.errors import DatabaseUnusable, DataDirectoryLocked, KbAgentError, StorageError
+
+T = TypeVar("T")
 
 APPLICATION_ID: Final = 0x6B624167  # "kbAg"
 
@@ -123,3 +125,12 @@ def _statements(script: str) -> Iterator[str]:
         if line.rstrip().endswith(";") and sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+def peek(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` on a database that another process may own. Raises StorageError when it cannot be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return work(connection)
+    except sqlite3.Error as error:
+        raise StorageError(f"the database cannot be read: {error}") from error

@@ -22,7 +22,7 @@ LEVELS: Final = (
     ("providers",),
     ("app",),
     ("client",),
-    ("terminal",),
+    ("terminal", "checkup"),
     ("cli",),
     ("__main__",),
 )

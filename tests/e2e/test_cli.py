@@ -102,7 +102,7 @@ def test_a_server_that_is_not_there_is_said(folder: Path) -> None:
     assert (done.returncode, "is it running?" in done.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("command", ["", "serve", "ask", "search", "index"])
+@pytest.mark.parametrize("command", ["", "serve", "ask", "search", "gaps", "index", "lint"])
 def test_help_tells_how_to_use_it(folder: Path, command: str) -> None:
     done = kb_agent(folder, *([command] if command else []), "--help")
     assert done.returncode == 0
