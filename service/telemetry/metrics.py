@@ -222,23 +222,24 @@ class Metrics:
     def _define_knowledge(self) -> None:
         self.search_seconds = self._histogram("search_duration_seconds", "Time of one search.")
         self.searches = self._counter("searches_total", "Searches by the step of the ladder that matched.", "step")
-        self.kb_revision = self._gauge("kb_revision", "Revision of the index.")
-        self.kb_documents = self._gauge("kb_documents", "Files of the knowledge folder, by state.", "state")
+        self.kb_revision = self._gauge("knowledge_revision", "Revision of the index.")
+        self.kb_documents = self._gauge("knowledge_documents", "Files of the knowledge folder, by state.", "state")
         self.kb_scan_seconds = self._histogram(
-            "kb_scan_duration_seconds", "Time of one pass over the folder.", "result", buckets=_SLOW
+            "knowledge_scan_duration_seconds", "Time of one pass over the folder.", "result", buckets=_SLOW
         )
         self.kb_heartbeat_age = self._gauge(
-            "kb_watcher_heartbeat_age_seconds", "Time since the watcher last looked; +Inf while it does not run."
+            "knowledge_watcher_heartbeat_age_seconds",
+            "Time since the watcher looked; +Inf while it does not run.",
         )
         self.kb_index_lag = self._gauge(
-            "kb_index_lag_seconds", "Time since the oldest change was seen that is not searchable yet."
+            "knowledge_index_lag_seconds", "Time since the oldest change was seen that is not searchable yet."
         )
-        self.kb_failures = self._counter("kb_scan_failures_total", "Passes over the folder that failed.")
-        self.kb_state = self._gauge("kb_state", "How the index stands: 1 for its state, else 0.", "state")
+        self.kb_failures = self._counter("knowledge_scan_failures_total", "Passes over the folder that failed.")
+        self.kb_state = self._gauge("knowledge_state", "How the index stands: 1 for its state, else 0.", "state")
         self.kb_watcher_mode = self._gauge(
-            "kb_watcher_mode", "How changes are noticed: 1 for that mode, else 0.", "mode"
+            "knowledge_watcher_mode", "How changes are noticed: 1 for that mode, else 0.", "mode"
         )
-        self.kb_gaps_open = self._gauge("kb_gaps_open", "Groups of questions that are still without an answer.")
+        self.kb_gaps_open = self._gauge("knowledge_gaps_open", "Groups of questions still without an answer.")
 
     def _define_storage(self) -> None:
         self.commit_seconds = self._histogram("db_commit_duration_seconds", "Time of one commit, sync included.")

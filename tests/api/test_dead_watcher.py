@@ -41,5 +41,5 @@ async def test_a_watcher_that_dies_is_told_everywhere_and_begun_again(
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["watcher"]) == (503, False)
     metrics = (await client.get("/metrics")).text
-    assert 'kb_agent_kb_watcher_mode{mode="off"} 1.0' in metrics
-    assert "kb_agent_kb_watcher_heartbeat_age_seconds +Inf" in metrics
+    assert 'kb_agent_knowledge_watcher_mode{mode="off"} 1.0' in metrics
+    assert "kb_agent_knowledge_watcher_heartbeat_age_seconds +Inf" in metrics

@@ -151,7 +151,7 @@ def test_where_the_system_allows_too_few_watches_the_folder_is_polled_until_it_a
         (server.knowledge / "t3/s3/d3.md").write_text("# Changed\n\nThe pelican is here.\n")
         eventually(lambda: bool(client.get("/api/kb/search?q=pelican").json()["hits"]), 5)
         metrics = client.get("/metrics").text
-        assert 'kb_agent_kb_watcher_mode{mode="poll"} 1.0' in metrics
+        assert 'kb_agent_knowledge_watcher_mode{mode="poll"} 1.0' in metrics
         assert client.get("/readyz").json()["details"]["watcher_mode"] == "poll"
         (line,) = told(server, "watching by poll")
         assert "limit" in line["reason"] or "space" in line["reason"]

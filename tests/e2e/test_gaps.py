@@ -20,7 +20,7 @@ def test_a_gap_is_listed_counted_and_closed_by_an_edit(folder: Path) -> None:
         assert ask(client, chat_id, QUESTION)["outcome"] == "not_in_kb"
         (gap,) = client.get("/api/kb/gaps").json()["items"]
         assert (gap["question"], gap["count"], gap["state"]) == (QUESTION, 1, "open")
-        assert "kb_agent_kb_gaps_open 1.0" in client.get("/metrics").text
+        assert "kb_agent_knowledge_gaps_open 1.0" in client.get("/metrics").text
         listed = kb_agent(folder, "gaps", "--server", server.base_url)
         assert QUESTION in listed.stdout, listed.stderr
 

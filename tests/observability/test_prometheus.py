@@ -1,0 +1,122 @@
+"""The real Prometheus scrapes the service while questions are answered, and is asked what it saw."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import DOCUMENTS, write_documents
+from tests.e2e.test_service import QUESTION, ask, indexed, new_chat
+from tests.fake_faults import FAULTS
+from tests.fake_llm import FakeLLM
+from tests.observability.prometheus import Prometheus, dashboard_expressions, names, rules, scraping
+from tests.server import Server, eventually
+
+pytestmark = pytest.mark.e2e
+
+ANSWERED = 'kb_agent_turns_total{status="completed", outcome="grounded"}'
+SETTINGS = {"LLM_MODEL": "scripted", "LLM_MAX_RETRIES": "1"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = write_documents(tmp_path_factory.mktemp("measured"))
+    with FakeLLM() as fake, Server(folder, {**SETTINGS, "LLM_BASE_URL": fake.base_url}) as running:
+        with running.client() as client:
+            eventually(lambda: indexed(client, len(DOCUMENTS)))
+            ask(client, new_chat(client), QUESTION)
+            fake.reply(FAULTS["500"], FAULTS["500"])
+            ask(client, new_chat(client), QUESTION)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def seen(prometheus: str, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    with scraping(prometheus, server.base_url, tmp_path_factory.mktemp("prometheus")) as running:
+        eventually(lambda: running.value('up{job="kb-agent"}') == 1, 20, "a scrape")
+        yield running
+
+
+def exposed(server: Server) -> set[str]:
+    """The names of the metrics that the service has, counters with their ending."""
+    with server.client() as client:
+        lines = client.get("/metrics").text.splitlines()
+    return {line.split()[2] for line in lines if line.startswith("# TYPE")}
+
+
+def test_the_exposition_is_what_promtool_would_have(promtool: str, server: Server) -> None:
+    with server.client() as client:
+        text = client.get("/metrics").text
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if line.startswith("kb_agent_")]
+    assert complaints == []
+
+
+def test_questions_that_are_answered_show_in_the_series(seen: Prometheus, server: Server) -> None:
+    before = seen.value(ANSWERED)
+    with server.client() as client:
+        for _ in range(3):
+            ask(client, new_chat(client), QUESTION)
+    eventually(lambda: seen.value(ANSWERED) == before + 3, 20, "three more answers")
+    for expression, least in {
+        "kb_agent_turn_duration_seconds_count": 5,
+        "kb_agent_first_token_seconds_count": 4,
+        'kb_agent_llm_calls_total{result="ok"}': 8,
+        'kb_agent_llm_calls_total{result="provider_error"}': 1,
+        'kb_agent_llm_retries_total{code="provider_error"}': 1,
+        'kb_agent_turn_failures_total{code="provider_error"}': 1,
+        'kb_agent_llm_tokens_total{kind="prompt"}': 1,
+        'kb_agent_tool_calls_total{tool="search_kb", result="ok"}': 4,
+        'kb_agent_searches_total{step="terms"}': 1,
+        "kb_agent_knowledge_revision": 1,
+        'kb_agent_knowledge_documents{state="indexed"}': len(DOCUMENTS),
+        'kb_agent_knowledge_state{state="ready"}': 1,
+        "kb_agent_db_commit_duration_seconds_count": 5,
+        "kb_agent_db_file_bytes": 4096,
+        "kb_agent_db_free_bytes": 1,
+        "kb_agent_event_loop_lag_seconds_count": 1,
+        'kb_agent_http_requests_total{route="/api/chats", status="201"}': 5,
+        "kb_agent_build_info": 1,
+        "process_resident_memory_bytes": 10e6,
+    }.items():
+        assert seen.value(expression) >= least, expression
+    assert 0 <= seen.value("kb_agent_knowledge_watcher_heartbeat_age_seconds") < 60
+
+
+def test_a_turn_can_be_found_from_its_duration(seen: Prometheus, server: Server) -> None:
+    with server.client() as client:
+        answer = ask(client, new_chat(client), QUESTION)
+    found = "kb_agent_turn_duration_seconds_bucket"
+    eventually(lambda: answer["id"] in {e.get("turn_id") for e in seen.exemplars(found)}, 20, "the exemplar")
+
+
+def test_every_rule_is_loaded_and_evaluates(seen: Prometheus) -> None:
+    eventually(lambda: all(rule["health"] == "ok" for rule in seen.rules()), 60, "an evaluation of every rule")
+    assert {rule["name"] for rule in seen.rules()} == {
+        *(rule["alert"] for rule in rules("alert")),
+        *(rule["record"] for rule in rules("record")),
+    }
+
+
+def test_every_expression_of_the_dashboard_evaluates(seen: Prometheus) -> None:
+    for expression in dashboard_expressions():
+        seen.query(expression)
+
+
+def test_rules_and_dashboard_speak_of_metrics_that_exist(server: Server) -> None:
+    recorded = {rule["record"] for rule in rules("record")}
+    known = {*exposed(server), *recorded}
+    assert names([rule["expr"] for kind in ("alert", "record") for rule in rules(kind)]) - known == set()
+    assert names(dashboard_expressions()) - known == set()
+
+
+def test_what_people_send_makes_no_new_series(server: Server) -> None:
+    with server.client() as client:
+        client.get("/no/such/path/0")
+        before = client.get("/metrics").text.count("\n")
+        for number in range(40):
+            client.get(f"/no/such/path/{number}")
+            client.get(f"/api/chats/chat_{number}", headers={"X-Request-ID": f"r{number}"})
+            client.request(f"VERB{number % 7}", f"/{number}")
+        after = client.get("/metrics").text.count("\n")
+    assert after - before < 60  # routes and statuses that were new, each a counter and a histogram at most
