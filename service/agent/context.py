@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib import resources
 from typing import Final
 
+from service.agent.enclosure import enclose_again
 from service.agent.model import Message
 from service.chats.turns import Exchange
 
@@ -95,7 +96,7 @@ def _shortened(message: Message, room: int) -> Message:
             last["text"] = last["text"][: max(_SHORTEST, len(last["text"]) // 2)]
         else:
             break
-        message = replace(message, content=json.dumps(body | {"note": _SHORTENED}, ensure_ascii=False))
+        message = replace(message, content=enclose_again(body | {"note": _SHORTENED}))
     return message
 
 

@@ -1,16 +1,18 @@
 """search_kb, list_kb_topics, read_kb_doc: schemas, validation, budgets, and the passages a turn may cite.
 
-Results are JSON text, so that a document cannot forge what surrounds it. Bad input and nothing found go back to
-the model as text; a dead database is raised.
+Results are JSON text between marks of the turn's own, which a document cannot forge. Bad input and nothing found
+go back to the model as text; a dead database is raised.
 """
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.agent.enclosure import enclose
 from service.agent.model import Message, Tool, ToolCall
 from service.errors import InvalidInput, NotFound, ReadDeadlineExceeded
 from service.kb.search import DocumentText, Hit, KnowledgeBase, SearchResult, TopicInfo
@@ -98,6 +100,7 @@ class Toolbox:
         self._folder_note = folder_note
         self._results: dict[tuple[str, str], tuple[str, int | None]] = {}
         self._ids: dict[tuple[str, str, int, int], int] = {}
+        self._nonce = secrets.token_hex(4)
         self.sources: dict[int, Source] = {}
         self.kb_revision: int | None = None
         self.near_terms: dict[str, None] = {}
@@ -115,18 +118,18 @@ class Toolbox:
             repeated = json.loads(content) | {
                 "note": "This is the same call as before. Use what you have, or ask differently."
             }
-            return ToolResult(_tool_message(call, repeated), hits)
+            return ToolResult(self._message(call, repeated), hits)
         try:
             result, hits = await self._runner(call.name)(call.arguments)
         except ReadDeadlineExceeded:
             detail = "this took too long; ask for fewer and rarer words, or fewer lines"
-            return ToolResult(_tool_message(call, {"error": detail}), error=detail)
+            return ToolResult(self._message(call, {"error": detail}), error=detail)
         except _Refused as refusal:
             body: dict[str, Any] = {"error": refusal.detail}
             if refusal.suggestions:
                 body["did_you_mean"] = list(refusal.suggestions)
-            return ToolResult(_tool_message(call, body), error=refusal.detail)
-        message = _tool_message(call, result)
+            return ToolResult(self._message(call, body), error=refusal.detail)
+        message = self._message(call, result)
         self._results[key] = (message.content, hits)
         returned = tuple(self.sources[passage["id"]] for passage in result.get("passages", ()))
         return ToolResult(message, hits, sources=returned)
@@ -137,6 +140,9 @@ class Toolbox:
             source = Source(**fields)
             self.sources[source.id] = source
             self._ids[source.document, source.revision, source.start_line, source.end_line] = source.id
+
+    def _message(self, call: ToolCall, body: Mapping[str, Any]) -> Message:
+        return Message("tool", enclose(body, self._nonce), call_id=call.id)
 
     def _runner(self, name: str) -> Callable[[str], Awaitable[tuple[dict[str, Any], int]]]:
         runner = self._run.get(name)
@@ -292,7 +298,3 @@ def _parsed(model: type[Any], arguments: str) -> Any:
         raise _Refused(f"bad arguments: {faults}") from error
     except (ValueError, RecursionError) as error:
         raise _Refused("the arguments are not valid JSON; send one JSON object") from error
-
-
-def _tool_message(call: ToolCall, body: Mapping[str, Any]) -> Message:
-    return Message("tool", json.dumps(body, ensure_ascii=False), call_id=call.id)
