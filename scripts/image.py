@@ -81,10 +81,23 @@ def _compressed(layer: Path) -> int:
 
 def refused(docker: Engine, report: Report) -> None:
     """Without keys and without ALLOW_ANONYMOUS it does not serve the network, and says what to do."""
-    done = docker.run("run", "--rm", "--read-only", "--tmpfs", "/data:uid=10001", IMAGE, check=False, timeout=60)
+    done = docker.run("run", "--rm", "--read-only", IMAGE, check=False, timeout=60)
     told = done.stdout + done.stderr
     report.check("refuses the network without keys", done.returncode == 2, f"exit {done.returncode}")
     report.check("and says how to allow it", "ALLOW_ANONYMOUS=true" in told, told.strip().splitlines()[-1:])
+
+
+def keyed(docker: Engine, report: Report) -> None:
+    """With ADMIN_KEY it serves the network, and nobody without the key."""
+    key = "check-" + "k" * 24
+    with container(docker, IMAGE, f"kb-agent-keyed-{os.getpid()}", f"ADMIN_KEY={key}") as service:
+        service.start()
+        with service.client() as client:
+            codes = [
+                client.get("/api/chats", headers=headers).status_code
+                for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {key}"})
+            ]
+    report.check("with ADMIN_KEY: none, a wrong one, the key", codes == [401, 401, 200], codes)
 
 
 def started(service: Container, report: Report) -> None:
@@ -250,8 +263,9 @@ def run(docker: Engine, report: Report) -> None:
     print(f"note  Docker {docker.out('version', '--format', '{{.Server.Version}}')}")
     built(docker, report)
     refused(docker, report)
+    keyed(docker, report)
     steps: list[Callable[[Container, Report], None]] = [started, used, backed_up, stopped, killed]
-    with container(docker, IMAGE, f"kb-agent-check-{os.getpid()}") as service:
+    with container(docker, IMAGE, f"kb-agent-check-{os.getpid()}", "ALLOW_ANONYMOUS=true") as service:
         for step in steps:
             step(service, report)
     composed(docker, report)

@@ -227,6 +227,24 @@ def outsiders_reach_the_service_by_tls(objects: list[Object]) -> Iterator[str]:
             yield f"{told(ingress)}: opens a service without keys to everybody"
 
 
+def somebody_may_ask(objects: list[Object]) -> Iterator[str]:
+    """There is a key from the start, or anonymous callers are let in on purpose; the scraper has its token."""
+    kept = {
+        (s["spec"]["target"]["name"], e["secretKey"])
+        for s in of_kind(objects, "ExternalSecret")
+        for e in s["spec"]["data"]
+    }
+    asked = {e["name"]: e["valueFrom"]["secretKeyRef"] for e in server(objects)[2]["env"] if "valueFrom" in e}
+    given = {name for name, reference in asked.items() if (reference["name"], reference["key"]) in kept}
+    if "ADMIN_KEY" not in given and environment(objects).get("ALLOW_ANONYMOUS", "").lower() != "true":
+        yield "without ADMIN_KEY or ALLOW_ANONYMOUS the service does not start"
+    for monitor in of_kind(objects, "ServiceMonitor"):
+        for endpoint in monitor["spec"]["endpoints"]:
+            shown = endpoint.get("authorization", {}).get("credentials", {})
+            if ("METRICS_TOKEN" in given) != ((shown.get("name"), shown.get("key")) in kept):
+                yield f"{told(monitor)}: does not show the token that METRICS_TOKEN asks for"
+
+
 def secrets_hold_no_value(objects: list[Object]) -> Iterator[str]:
     """What is committed names secrets and holds none."""
     for secret in of_kind(objects, "Secret"):
@@ -262,6 +280,7 @@ RULES: Final[tuple[Rule, ...]] = (
     a_node_can_be_drained,
     images_are_fixed,
     outsiders_reach_the_service_by_tls,
+    somebody_may_ask,
     secrets_hold_no_value,
     the_backup_reads_the_database,
 )

@@ -26,17 +26,18 @@ QUESTION: Final = "How does a client resume a stream?"
 class Container:
     """One container of the image, with a volume for its data."""
 
-    def __init__(self, engine: Engine, image: str, name: str) -> None:
+    def __init__(self, engine: Engine, image: str, name: str, variable: str) -> None:
         self.engine = engine
         self.image = image
         self.name = name
+        self.variable = variable
         self.volume = f"{name}-data"
 
     def start(self) -> float:
         """Make and start it; gives the seconds from the start of its process to the first 200 of /readyz."""
         self.engine.run(
             *("run", "-d", "--name", self.name, "-p", "127.0.0.1::8000", "-v", f"{self.volume}:/data"),
-            *(*_HARDENED, *_LIMITS, "-e", "ALLOW_ANONYMOUS=true", self.image),
+            *(*_HARDENED, *_LIMITS, "-e", self.variable, self.image),
         )
         return self.ready()
 
@@ -93,9 +94,9 @@ class Container:
 
 
 @contextlib.contextmanager
-def container(engine: Engine, image: str, name: str) -> Iterator[Container]:
-    """A container that is removed at the end."""
-    made = Container(engine, image, name)
+def container(engine: Engine, image: str, name: str, variable: str) -> Iterator[Container]:
+    """A container with one variable of its own, which is removed at the end."""
+    made = Container(engine, image, name, variable)
     made.remove()
     try:
         yield made

@@ -72,6 +72,8 @@ BREACHES: list[tuple[Rule, Callable[[list[Object]], Any]]] = [
     (rules.outsiders_reach_the_service_by_tls, lambda all_: spec(all_, "Ingress").pop("tls")),
     (rules.outsiders_reach_the_service_by_tls, lambda all_: settings(all_).update(ALLOW_ANONYMOUS="true")),
     (rules.outsiders_reach_the_service_by_tls, lambda all_: settings(all_).update(ALLOWED_HOSTS="localhost")),
+    (rules.somebody_may_ask, lambda all_: spec(all_, "ExternalSecret").update(data=[])),
+    (rules.somebody_may_ask, lambda all_: spec(all_, "ServiceMonitor")["endpoints"][0].pop("authorization")),
     (
         rules.secrets_hold_no_value,
         lambda all_: all_.append({"kind": "Secret", "metadata": {"name": "x"}, "stringData": {"key": "sk-1"}}),
