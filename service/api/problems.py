@@ -159,11 +159,19 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     faults: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
-    errors = [{"field": ".".join(map(str, fault["loc"])), "detail": fault["msg"]} for fault in faults]
+    errors = [{"field": _place(fault), "detail": fault["msg"]} for fault in faults]
     if any(fault["type"] == "json_invalid" for fault in faults):
         return problem(request, 422, "malformed_body", "The body is not valid JSON.", extra={"errors": errors})
     detail = "The request does not have the form that this operation takes; see errors."
     return problem(request, 422, "invalid_input", detail, extra={"errors": errors})
+
+
+def _place(fault: Any) -> str:
+    """Path to the field at fault, without names of the client's own: nothing that was sent is repeated."""
+    path = fault["loc"]
+    if "metadata" in path:
+        path = path[: path.index("metadata") + 1]
+    return ".".join(map(str, path[:-1] if fault["type"] == "extra_forbidden" else path))
 
 
 async def _framework(request: Request, error: Exception) -> Response:

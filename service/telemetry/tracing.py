@@ -17,6 +17,7 @@ Attributes = Mapping[str, str | int | float | bool | tuple[str, ...]]
 
 AGENT: Final = "kb-agent"
 _TRACER: Final = trace.get_tracer("kb-agent")  # follows the provider that is set later
+_NONE: Final[Span] = trace.INVALID_SPAN
 _NO_FAILURES: Final = (asyncio.CancelledError, GeneratorExit)
 
 
@@ -44,19 +45,23 @@ class span:  # noqa: N801 - read as `with span(...)`
         kind: SpanKind = SpanKind.INTERNAL,
         visible: bool = True,
     ) -> None:
-        self._span = _TRACER.start_span(name, kind=kind, attributes=dict(attributes or {}))
-        self._current = trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
-        self._visible = visible
+        on = active()
+        self._span = _TRACER.start_span(name, kind=kind, attributes=dict(attributes or {})) if on else _NONE
+        self._current = (
+            trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
+            if on and visible
+            else None
+        )
 
     def __enter__(self) -> Span:
-        if self._visible:
+        if self._current is not None:
             self._current.__enter__()
         return self._span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        if self._visible:
+        if self._current is not None:
             self._current.__exit__(None, None, None)
         if error is not None and not isinstance(error, _NO_FAILURES):
             failed(self._span, getattr(error, "code", type(error).__qualname__))
