@@ -20,9 +20,25 @@ from service.agent.gaps import GapWatch
 from service.agent.loop import Limits
 from service.agent.runner import TurnRunner, open_runner
 from service.agent.tools import Toolbox
-from service.api import chats, events, export, gaps, health, kb, keys, messages, pages, problems, session
+from service.agent.unstored import UnstoredTurns
+from service.api import (
+    chats,
+    compat,
+    events,
+    export,
+    gaps,
+    health,
+    kb,
+    keys,
+    mcp_route,
+    messages,
+    pages,
+    problems,
+    session,
+)
 from service.api.deps import Services
 from service.api.gatekeeping import guard
+from service.api.mcp_door import Open, open_door
 from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId, unobserved
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
@@ -68,8 +84,10 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         },
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
-    for part in (chats, messages, export, events, kb, gaps, keys, session, health):
+    for part in (chats, messages, export, events, kb, gaps, keys, session, compat, health):
         app.include_router(part.router)
+    if settings.mcp_enabled:
+        app.include_router(mcp_route.router)
     pages.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
@@ -149,14 +167,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         admission = Admission(
             Capacity(settings.max_running_turns, settings.max_queued_turns, settings.max_turns_per_caller)
         )
-        runner = TurnRunner(
-            TurnStore(db, log),
-            model,
-            lambda: Toolbox(base, result_chars=settings.tool_result_chars, folder_note=note),
-            _limits(settings),
-            metrics,
-            admission,
-        )
+        toolbox = partial(Toolbox, base, result_chars=settings.tool_result_chars, folder_note=note)
+        runner = TurnRunner(TurnStore(db, log), model, toolbox, _limits(settings), metrics, admission)
         await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
         questions = QuestionStore(db, log)
         age = timedelta(days=settings.event_retention_days)
@@ -174,6 +186,9 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             kept=KeptTexts(db),
             gaps=GapStore(db),
             runner=runner,
+            toolbox=toolbox,
+            mcp=await stack.enter_async_context(open_door(partial(_load_mcp, toolbox, metrics))),
+            unstored=UnstoredTurns(model, toolbox, _limits(settings), metrics, admission),
             kb=base,
             index=index,
             watcher=watcher,
@@ -181,6 +196,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             probe=probe,
             metrics=metrics,
             stopping=asyncio.Event(),
+            compat_models=settings.compat_model_names,
             max_message_chars=settings.max_message_chars,
             access=access,
             heartbeat=settings.sse_heartbeat,
@@ -201,6 +217,12 @@ def _access_limits(settings: Settings) -> AccessLimits:
 
 def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value is not None else None
+
+
+def _load_mcp(toolbox: Callable[[], Toolbox], metrics: Metrics) -> Open:
+    from service.api import mcp_server  # noqa: PLC0415 - half a second and 20 MB that only MCP clients need
+
+    return partial(mcp_server.open_http, mcp_server.OwnShelf(toolbox, metrics))
 
 
 def _limits(settings: Settings) -> Limits:
@@ -229,6 +251,7 @@ def _announce_stop(services: Services) -> None:
     services.log.close()
     services.runner.release()
     services.arrivals.close()
+    services.unstored.release()
 
 
 def _observe_commit(metrics: Metrics, seconds: float, writes: int) -> None:

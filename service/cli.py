@@ -95,6 +95,17 @@ def ask(
 
 
 @app.command()
+def mcp(*, server: ServerUrl = None) -> None:
+    """Serve the knowledge base to one MCP client on standard input and output.
+
+    Example: claude mcp add kb -- kb-agent mcp
+    """
+    from service import mcp_stdio  # noqa: PLC0415 - a large library
+
+    _run(lambda config: mcp_stdio.serve(config, server), quiet=True)
+
+
+@app.command()
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     topic: Annotated[str | None, typer.Option(help="Only this topic.")] = None,

@@ -87,7 +87,7 @@ async def connected(settings: Settings, server: str | None, *, indexed: bool = T
     Raises ServerUnreachable when `server` does not answer, StorageError when an own server cannot open its data.
     """
     address = server or f"http://{settings.host}:{settings.port}"
-    if await _answers(address):
+    if await answers(address):
         async with httpx2.AsyncClient(base_url=address, timeout=_TIMEOUT) as http:
             yield Client(http)
         return
@@ -102,7 +102,8 @@ async def connected(settings: Settings, server: str | None, *, indexed: bool = T
         yield client
 
 
-async def _answers(address: str) -> bool:
+async def answers(address: str) -> bool:
+    """Whether a kb-agent answers at the address."""
     try:
         async with httpx2.AsyncClient(base_url=address, timeout=2) as http:
             response = await http.get("/livez")

@@ -130,6 +130,14 @@ class Settings(BaseSettings):
         "localhost,127.0.0.1,[::1]",
         description="Host names the service answers to, comma-separated; * allows any.",
     )
+    compat_models: str = Field(
+        "kb-agent",
+        pattern=r"[^,\s]",
+        description="Model names that /v1 answers to, comma-separated; for clients with a fixed name add it.",
+    )
+    mcp_enabled: bool = Field(
+        True, description="Serve MCP clients at /mcp; what that takes is loaded at the first request."
+    )
     max_body_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="Longest request body.")
     max_message_chars: int = Field(32_000, ge=1, le=1_000_000, description="Longest message.")
     sse_heartbeat: Seconds = Field(15, description="Seconds between two comments on an idle stream.")
@@ -177,6 +185,11 @@ class Settings(BaseSettings):
         """`llm_fallback_models` in order, each once and without `llm_model`."""
         names = dict.fromkeys(item.strip() for item in self.llm_fallback_models.split(",") if item.strip())
         return tuple(name for name in names if name != self.llm_model)
+
+    @property
+    def compat_model_names(self) -> tuple[str, ...]:
+        """`compat_models` in order, each once."""
+        return tuple(dict.fromkeys(item.strip() for item in self.compat_models.split(",") if item.strip()))
 
     @property
     def hosts(self) -> frozenset[str]:

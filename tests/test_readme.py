@@ -76,13 +76,17 @@ def test_the_shell_blocks_run_in_their_order(server: Server) -> None:
 
     shown = run([bash, "-c", script.replace(".venv/bin/kb-agent", kb_agent)], server)
 
-    told, answer, stream, resumed, ready, backup = re.split(r"^== \d+\n", shown, flags=re.MULTILINE)[1:]
+    told, answer, stream, resumed, completion, ready, backup = re.split(r"^== \d+\n", shown, flags=re.MULTILINE)[
+        1:
+    ]
     assert "streaming/resume.md:" in told
     assert cited(json.loads(answer)) == "streaming/resume.md"
     assert finished(stream)["outcome"] == "grounded"
     accepted, _, rest = resumed.partition("retry: ")
     assert json.loads(accepted)["status"] in {"queued", "running"}
     assert finished(f"retry: {rest}")["id"] == json.loads(accepted)["id"]
+    annotation, *_ = json.loads(completion)["choices"][0]["message"]["annotations"]
+    assert annotation["file_citation"]["document"] == "streaming/resume.md"
     assert json.loads(ready)["ready"] is True
     assert backup.strip() == ""
     assert (server.data / "backup.db").exists()

@@ -15,6 +15,9 @@ from service.access.records import KeyScope
 from service.access.streams import Visit
 from service.agent.probe import Probe
 from service.agent.runner import TurnRunner
+from service.agent.tools import Toolbox
+from service.agent.unstored import UnstoredTurns
+from service.api.mcp_door import McpDoor
 from service.chats.events import EventLog, Scope
 from service.chats.gaps import GapStore
 from service.chats.kept import KeptTexts
@@ -46,6 +49,9 @@ class Services:
     kept: KeptTexts
     gaps: GapStore
     runner: TurnRunner
+    unstored: UnstoredTurns
+    toolbox: Callable[[], Toolbox]
+    mcp: McpDoor
     kb: KnowledgeBase
     index: Reconciler
     watcher: Watcher
@@ -54,6 +60,7 @@ class Services:
     metrics: Metrics
     stopping: asyncio.Event
     access: AccessControl
+    compat_models: tuple[str, ...]
     max_message_chars: int
     heartbeat: float
     metrics_token: str | None

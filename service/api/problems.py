@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents: one table from our errors to HTTP, and the framework's own beside it.
 
-A problem never shows a stack, a secret or what was sent.
+A problem never shows a stack, a secret or what was sent. Under /v1 the same is said in OpenAI's shape.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from service.api.compat_errors import OpenAiError, failure_status, is_compatible, openai_error, openai_status
 from service.errors import (
     AccessRefused,
     Conflict,
     InvalidInput,
     KbAgentError,
+    ModelError,
     NotFound,
     Overloaded,
     ReadDeadlineExceeded,
@@ -26,6 +28,7 @@ from service.errors import (
 from service.telemetry import REQUEST_ID
 
 MEDIA_TYPE: Final = "application/problem+json"
+_JSON: Final = "application/json"
 _CODES: Final = {
     400: "bad_request",
     404: "not_found",
@@ -69,6 +72,10 @@ def problem(
     extra: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Build a problem document's response."""
+    shown = {"X-Request-ID": REQUEST_ID.get(), **(headers or {})}
+    if is_compatible(request.url.path):
+        status = openai_status(status)
+        return JSONResponse(openai_error(status, code, detail, extra or {}), status, shown)
     body = {
         "type": f"urn:kb-agent:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -79,7 +86,7 @@ def problem(
         "request_id": REQUEST_ID.get(),
         **(extra or {}),
     }
-    return JSONResponse(body, status, {"X-Request-ID": REQUEST_ID.get(), **(headers or {})}, MEDIA_TYPE)
+    return JSONResponse(body, status, shown, MEDIA_TYPE)
 
 
 def refusal(request: Request, error: AccessRefused) -> JSONResponse:
@@ -119,14 +126,17 @@ def install(app: FastAPI) -> None:
 
 def _described(document: dict[str, Any]) -> dict[str, Any]:
     """Leave problem responses their own media type only; add those that any operation may give."""
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        model, media_type = (OpenAiError, _JSON) if is_compatible(path) else (Problem, MEDIA_TYPE)
+        for operation in operations.values():
             for status in (400, 500):
                 operation["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase})
+            if is_compatible(path):
+                operation["responses"].pop("422", None)
             for status, response in operation["responses"].items():
                 if status[0] in "45" and (MEDIA_TYPE in response.get("content", {}) or "content" not in response):
-                    schema = {"$ref": "#/components/schemas/Problem"}
-                    response["content"] = {MEDIA_TYPE: {"schema": schema}}
+                    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+                    response["content"] = {media_type: {"schema": schema}}
     return document
 
 
@@ -147,6 +157,9 @@ async def _ours(request: Request, error: Exception) -> Response:
             answer = problem(request, 429, error.code, error.detail, headers={"Retry-After": str(seconds)})
         case AccessRefused():
             answer = refusal(request, error)
+        case ModelError(code=code, detail=detail, retryable=retryable):
+            again = {} if retryable else {"X-Should-Retry": "false"}  # OpenAI's clients ask again by themselves
+            answer = problem(request, failure_status(error), code, detail, headers=again)
         case ReadDeadlineExceeded():
             answer = problem(request, 503, "deadline_exceeded", "The query took too long; ask for less at once.")
         case StorageError():

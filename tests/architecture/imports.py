@@ -22,6 +22,7 @@ LEVELS: Final = (
     ("providers",),
     ("app",),
     ("client",),
+    ("mcp_stdio",),
     ("terminal", "checkup"),
     ("cli",),
     ("__main__",),

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import openai
 import pytest
 
+from tests.fake_llm import FakeLLM
 from tests.server import Server, eventually
 
 DOCUMENTS = {
@@ -43,4 +45,35 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def client(shared: Server) -> Iterator[httpx2.Client]:
     with shared.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def compat_model() -> Iterator[FakeLLM]:
+    """The model behind `compat_server`."""
+    with FakeLLM() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def compat_server(compat_model: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server for clients of OpenAI: two model names, two places, a quick heartbeat."""
+    settings = {
+        "LLM_BASE_URL": compat_model.base_url,
+        "LLM_MODEL": "fake",
+        "LLM_MAX_RETRIES": "0",
+        "LLM_BREAKER_FAILURES": "0",
+        "COMPAT_MODELS": "kb-agent,gpt-4o",
+        "MAX_TURNS_PER_CALLER": "2",
+        "SSE_HEARTBEAT": "0.2",
+    }
+    folder = write_documents(tmp_path_factory.mktemp("openai"))
+    with Server(folder, settings) as server, server.client() as client:
+        eventually(lambda: client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+        yield server
+
+
+@pytest.fixture
+def sdk(compat_server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{compat_server.base_url}/v1", api_key="none", max_retries=0) as opened:
         yield opened
