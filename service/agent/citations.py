@@ -30,6 +30,7 @@ _SPECIAL: Final = re.compile(r"[`\[【]")
 _IN_LINE: Final = re.compile(r"[`\n]")
 _IN_FENCE: Final = re.compile(r"`")
 _FENCE: Final = 3  # backticks that open a block
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _WORD: Final = re.compile(r"\w")
 
 
@@ -167,8 +168,8 @@ def _expanded(numbers: str) -> list[int]:
 
 
 def _citation(marker: str, source: Source, start: int, end: int) -> Citation:
-    first = source.start_line + source.text.count("\n", 0, start)
-    last = first + source.text.count("\n", start, end)
+    first = source.start_line + len(_LINE_END.findall(source.text[:start]))
+    last = first + len(_LINE_END.findall(source.text[start:end]))
     path = quote(source.document, safe="/")
     return Citation(
         marker=marker,

@@ -1,6 +1,7 @@
 """Topics, documents and their lines, as the index holds them; run on one connection in a reader's thread."""
 
 import json
+import re
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from service.kb.lines import Lines
 from service.kb.rows import revision as index_revision
 
 _SUGGESTIONS: Final = 5
+_OPENING_CHARS: Final = 300
+_BLANK: Final = re.compile(r"\n\s*\n")
+_HEADING: Final = re.compile(r"\s*(?:#{1,6}\s|={1,6}\s|([=~^*#-])\1{2,}\s*$|$)")
 _NAMES_COMPARED: Final = 500
 _SHORTEST_PART: Final = 3
 _ALIKE: Final = 0.6  # of 1: difflib's own bound for "close"
@@ -22,7 +26,10 @@ _ALIKE: Final = 0.6  # of 1: difflib's own bound for "close"
 
 @dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """A topic; title and description are those of its index or readme document, where there is one."""
+    """A topic; title and description are those of its index or readme document, where there is one.
+
+    Without a description in the front matter it is the first paragraph.
+    """
 
     name: str
     title: str
@@ -134,8 +141,10 @@ class Reading:
 
     def _topic(self, connection: sqlite3.Connection, name: str, documents: int) -> TopicInfo:
         page = connection.execute(self._sql["topic_page"], {"topic": name}).fetchone()
-        title, description = page or (name.replace("-", " ").replace("_", " "), "")
-        return TopicInfo(name, title, description, documents)
+        if page is None:
+            return TopicInfo(name, name.replace("-", " ").replace("_", " "), "", documents)
+        title, description, text = page
+        return TopicInfo(name, title, description or _opening(text, title), documents)
 
     def _suggestions(self, connection: sqlite3.Connection, name: str) -> list[str]:
         """Names like this one: those that hold its file name or a word of it, else those spelled alike."""
@@ -148,6 +157,15 @@ class Reading:
             if alike:
                 return alike
         return []
+
+
+def _opening(text: str, title: str) -> str:
+    """The first paragraph of a text that is no heading and not its title, at most 300 characters of it."""
+    for paragraph in _BLANK.split(text):
+        said = " ".join(line.strip() for line in paragraph.splitlines() if not _HEADING.match(line))
+        if said and said != title:
+            return said if len(said) <= _OPENING_CHARS else f"{said[: _OPENING_CHARS - 1].rstrip()}…"
+    return ""
 
 
 def _alike(name: str, names: Sequence[str]) -> list[str]:

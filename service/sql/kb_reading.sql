@@ -3,11 +3,15 @@
 SELECT topic, count(*) FROM documents WHERE live = 1 GROUP BY topic ORDER BY topic;
 
 -- name: topic_page
--- The document that introduces a topic: its index or readme file.
-SELECT title, description FROM documents
-WHERE live = 1 AND topic = :topic
-    AND name IN ('index.md', 'README.md', :topic || '/index.md', :topic || '/README.md')
-ORDER BY length(name) DESC, name DESC
+-- The document that introduces a topic, its index or readme file, with the first passage of its text.
+WITH names (name) AS (
+    SELECT value FROM json_each('["index.md", "README.md", "readme.md", "index.txt", "README.txt", "readme.txt", "index.rst", "README.rst", "readme.rst", "index.adoc", "README.adoc", "readme.adoc"]')
+)
+SELECT d.title, d.description, coalesce(p.text, '')
+FROM documents d LEFT JOIN passages p ON p.document_id = d.id AND p.ordinal = 0
+WHERE d.live = 1 AND d.topic = :topic
+    AND d.name IN (SELECT name FROM names UNION ALL SELECT :topic || '/' || name FROM names)
+ORDER BY length(d.name) DESC, d.name DESC
 LIMIT 1;
 
 -- name: documents

@@ -150,13 +150,27 @@ def test_a_citation_says_where_to_read_it() -> None:
         ),
         max_size=30,
     ).map("".join),
-    st.integers(1, 7),
+    st.lists(st.integers(0, 12), max_size=40),
 )
-def test_however_the_text_is_cut_the_result_is_the_same(text: str, size: int) -> None:
+def test_however_the_text_is_cut_the_result_is_the_same(text: str, sizes: list[int]) -> None:
     whole, one = run(text)
-    pieces, other = run(text, size)
-    assert pieces == whole
+    other, shown, rest = CitationFilter(SOURCES), "", text
+    for size in sizes:
+        shown += other.feed(rest[:size])
+        rest = rest[size:]
+        assert whole.startswith(shown), "what was shown is never taken back"
+    shown += other.feed(rest) + other.flush()
+    assert shown == whole
     assert (other.citations, other.dropped) == (one.citations, one.dropped)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_the_index_counts_them(end: str) -> None:
+    text = end.join(["# Ports", "", "The service listens on port 8000.", "Set PORT to change it."])
+    passage = Source(1, "a.md", "A", "t", "", 10, 13, text, "rev")
+    markers = CitationFilter({1: passage})
+    markers.feed("Set PORT to change it. [1]")
+    assert [(c.start_line, c.end_line, c.quote) for c in markers.citations] == [(13, 13, "Set PORT to change it.")]
 
 
 @given(st.text(alphabet="[]19, `\nab.", max_size=60), st.integers(1, 5))

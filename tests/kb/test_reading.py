@@ -27,6 +27,30 @@ async def test_topics_are_counted_and_introduced_by_their_index_page() -> None:
     assert (topics["guides"].title, topics["guides"].description) == ("guides", "")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "title", "description"),
+    [
+        (
+            "ops/index.md",
+            "# Running it\n\nHow to run\nthe service.\n\nMore.\n",
+            "Running it",
+            "How to run the service.",
+        ),
+        ("ops/readme.md", "Only a line.\n", "Readme", "Only a line."),
+        ("ops/index.rst", "Running it\n==========\n\nHow to run it.\n", "Running it", "How to run it."),
+        ("ops/README.adoc", "= Running it\n\nHow to run it.\n", "Running it", "How to run it."),
+        ("ops/README.txt", "word " * 100, "README", ("word " * 60).strip() + "…"),
+        ("README.md", "---\ntopic: ops\ndescription: Said here\n---\n\nNot this.\n", "README", "Said here"),
+    ],
+)
+async def test_a_topic_is_introduced_by_its_first_paragraph_where_nothing_else_does(
+    name: str, text: str, title: str, description: str
+) -> None:
+    async with shelf({"ops/backup.md": "# Backup\n\nOther text.\n", name: text}) as kb:
+        topics = {topic.name: topic for topic in await kb.topics()}
+    assert (topics["ops"].title, topics["ops"].description) == (title, description)
+
+
 async def test_documents_are_listed_by_name_page_by_page() -> None:
     async with shelf(TEXTS) as kb:
         everything = [document.name for document in await kb.documents()]

@@ -8,6 +8,7 @@ import { lineRange } from "./text.js";
 const BEFORE = 30; // lines shown around what is cited
 const AFTER = 60;
 const PAGE = 200;
+const LINE_END = /\r\n|\n|\r/g; // as the index counts lines
 
 export class DocumentPanel {
   #element;
@@ -150,8 +151,9 @@ function missing(problem, citations) {
 /** Where the quotes stand: line number -> [from, to] in that line, in UTF-16 units. */
 function quoteRanges(text, citations) {
   const ranges = new Map();
-  const lines = text.text.split("\n");
-  for (const { quote, start_line: first, end_line: last } of citations) {
+  const lines = text.text.split(LINE_END);
+  for (const { quote: verbatim, start_line: first, end_line: last } of citations) {
+    const quote = verbatim.replace(LINE_END, "\n");
     const offset = first - text.start_line;
     const cited = lines.slice(offset, last - text.start_line + 1).join("\n");
     const begin = offset >= 0 ? cited.indexOf(quote) : -1;
@@ -168,7 +170,7 @@ function quoteRanges(text, citations) {
 }
 
 function rows(part, start, end, marked) {
-  const texts = part.text.split("\n").slice(0, part.end_line - part.start_line + 1);
+  const texts = part.text.split(LINE_END).slice(0, part.end_line - part.start_line + 1);
   let fenced = false;
   let front = part.start_line === 1 && texts[0].trim() === "---";
   return texts.map((text, index) => {
