@@ -1,4 +1,4 @@
-"""Write what the documents say of the code: the tables of README.md, .env.example, docs/openapi.json.
+"""Write what follows from other files: tables of README.md, .env.example, docs/openapi.json, rules for Kubernetes.
 
 A table's rows come from the code. Where the code does not hold the words too, those of the README are kept.
 """
@@ -241,6 +241,21 @@ def _example(readme: str) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _prometheus_rule(rules: Path) -> str:
+    """The rules as the Prometheus Operator takes them: kustomize cannot put a file into an object's field."""
+    head = """# Written by scripts/docs from deploy/prometheus/rules.yaml.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: kb-agent
+  labels:
+    app.kubernetes.io/name: kb-agent
+spec:
+"""
+    lines = rules.read_text("utf-8").splitlines()
+    return head + "".join(f"  {line}".rstrip() + "\n" for line in lines if not line.startswith("#"))
+
+
 def wanted(root: Path = ROOT) -> Mapping[str, str]:
     """What each written file should hold, by its path."""
     readme = _readme((root / "README.md").read_text("utf-8"))
@@ -248,6 +263,7 @@ def wanted(root: Path = ROOT) -> Mapping[str, str]:
         "README.md": readme,
         ".env.example": _example(readme),
         "docs/openapi.json": json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n",
+        "k8s/components/monitoring/rules.yaml": _prometheus_rule(ROOT / "deploy/prometheus/rules.yaml"),
     }
 
 

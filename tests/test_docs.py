@@ -66,7 +66,7 @@ def test_the_written_files_are_what_the_code_says() -> None:
 )
 def test_a_stale_file_is_found_and_written_anew(tmp_path: Path, path: str, old: str, new: str) -> None:
     for name in generated_docs.wanted():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     text = (tmp_path / path).read_text("utf-8")
     assert old in text
@@ -80,7 +80,7 @@ def test_a_stale_file_is_found_and_written_anew(tmp_path: Path, path: str, old: 
 
 def test_a_name_without_a_meaning_is_found(tmp_path: Path) -> None:
     for name in generated_docs.wanted():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     text = (ROOT / README).read_text("utf-8")
     (tmp_path / README).write_text(re.sub(r"^\| `chat.deleted` .*\n", "", text, flags=re.MULTILINE), "utf-8")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from scripts.delivery import rules
 from scripts.delivery.rules import Object, Rule, of_kind, server
@@ -23,6 +24,12 @@ def built() -> dict[str, list[Object]]:
 def test_every_overlay_fits_the_schemas_and_the_service(built: dict[str, list[Object]]) -> None:
     assert {"dev", "production"} <= set(built)
     assert {name: list(faults(objects)) for name, objects in built.items()} == {name: [] for name in built}
+
+
+def test_kubernetes_gets_the_rules_that_prometheus_gets(built: dict[str, list[Object]]) -> None:
+    rules_file = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text("utf-8"))
+
+    assert spec(built["production"], "PrometheusRule") == rules_file
 
 
 def test_every_file_is_applied() -> None:
