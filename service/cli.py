@@ -111,6 +111,9 @@ def search(
     topic: Annotated[str | None, typer.Option(help="Only this topic.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=50, help="Most passages.")] = 5,
     *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell what matched and what each score is the sum of.")
+    ] = False,
     server: ServerUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -120,7 +123,8 @@ def search(
     """
     from service import terminal  # noqa: PLC0415
 
-    _run(lambda config: terminal.search(config, server, query, topic, limit, as_json=as_json), quiet=True)
+    wanted = terminal.Wanted(query, topic, limit)
+    _run(lambda config: terminal.search(config, server, wanted, as_json=as_json, explain=explain), quiet=True)
 
 
 @app.command()

@@ -48,9 +48,9 @@ class Client:
                 elif line.startswith("data: "):
                     yield Received(kind, json.loads(line.removeprefix("data: ")))
 
-    async def search(self, query: str, topic: str | None, limit: int) -> dict[str, Any]:
-        """Search the knowledge base."""
-        parameters: dict[str, str | int] = {"q": query, "limit": limit}
+    async def search(self, query: str, topic: str | None, limit: int, *, explain: bool) -> dict[str, Any]:
+        """Search the knowledge base; `explain` asks for the parts of each score."""
+        parameters: dict[str, str | int | bool] = {"q": query, "limit": limit, "explain": explain}
         if topic:
             parameters["topic"] = topic
         return await self._json("GET", "/api/kb/search", params=parameters)

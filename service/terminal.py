@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from rich.console import Console
@@ -21,6 +22,12 @@ _OUTCOMES: Final = {
     "stopped": "stopped",
     "limit": "a limit was reached",
     "error": "failed",
+}
+_STEPS: Final = {
+    "identifier": "an identifier or a file name",
+    "terms": "words",
+    "near": "words that are like those asked",
+    "none": "nothing",
 }
 _POLL: Final = 0.2
 
@@ -42,25 +49,51 @@ async def ask(settings: Settings, server: str | None, question: str, chat: str |
     return 0 if message.get("status") == "completed" else 1
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to search for."""
+
+    query: str
+    topic: str | None
+    limit: int
+
+
 async def search(
-    settings: Settings, server: str | None, query: str, topic: str | None, limit: int, *, as_json: bool
+    settings: Settings, server: str | None, wanted: Wanted, *, as_json: bool, explain: bool = False
 ) -> int:
-    """Print the passages that match; 0 when there are any."""
+    """Print the passages that match, explained perhaps; 0 when there are any."""
     out = Console(highlight=False, soft_wrap=True)
     async with connected(settings, server) as client:
-        found = await client.search(query, topic, limit)
+        found = await client.search(wanted.query, wanted.topic, wanted.limit, explain=explain)
     if as_json:
         out.out(json.dumps(found, ensure_ascii=False, indent=2))
         return 0 if found["hits"] else 1
+    if explain:
+        out.print(Text(f"matched by: {_STEPS[found['step']]}", style="dim"))
     for hit in found["hits"]:
         place = f"{hit['document']}:{hit['start_line']}-{hit['end_line']}"
         out.print(Text.assemble((place, "bold cyan"), f"  {hit['heading'] or hit['title']}"))
         out.print(_highlighted(hit["excerpt"], hit["highlights"]))
+        if explain:
+            out.print(Text("\n".join(_explained(hit)), style="dim"))
         out.print()
     if not found["hits"]:
         near = ", ".join(found["near_terms"])
-        out.print(f"Nothing matches.{f' Terms that exist: {near}' if near else ''}")
+        out.print(f"Nothing matches.{f' Did you mean: {near}' if near else ''}")
+    elif found["near_terms"]:
+        out.print(f"Searched instead: {', '.join(found['near_terms'])}")
     return 0 if found["hits"] else 1
+
+
+def _explained(hit: dict[str, Any]) -> Iterator[str]:
+    """The score and its parts, one on a line."""
+    yield f"score {hit['score']:.3f} ="
+    for part in hit["score_parts"]:
+        bonuses = 1 + part["stem_bonus"] + part["form_bonus"] + part["identifier_bonus"]
+        yield (
+            f"  {part['score']:7.3f}  {part['word']}: weight {part['weight']:.3f} (in {part['passages']} passages)"
+            f" * {part['saturation']:.3f} ({part['occurrences']} times) * {bonuses:.1f}"
+        )
 
 
 async def gaps(settings: Settings, server: str | None, state: str, limit: int, *, as_json: bool) -> int:

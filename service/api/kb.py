@@ -1,7 +1,7 @@
 """The knowledge base: search, topics, documents, reading, status, a scan now."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -9,43 +9,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.agent.keeping import as_current, read_revision
 from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of, left
 from service.api.problems import documented
+from service.api.search_results import SearchOut
 
 router = APIRouter(prefix="/api/kb", tags=["knowledge base"], dependencies=[KB])
 
 
 class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True)
-
-
-class HitOut(_Out):
-    """A passage that matched."""
-
-    document: str = Field(description="The document's name.", examples=["streaming/resume.md"])
-    title: str = Field(description="The document's title.", examples=["Resuming a stream"])
-    topic: str = Field(description="Its topic.", examples=["streaming"])
-    heading: str = Field(description="Path of headings above the passage.", examples=["After a disconnect"])
-    start_line: int = Field(description="First line, from 1.", examples=[10])
-    end_line: int = Field(description="Last line, included.", examples=[18])
-    excerpt: str = Field(description="The part that matched best, verbatim.", examples=["Send Last-Event-ID."])
-    highlights: list[tuple[int, int]] = Field(
-        description="Start and end of each matching word in the excerpt, in characters.", examples=[[[5, 18]]]
-    )
-    score: float = Field(description="Higher is better; comparable within one result only.", examples=[7.31])
-    revision: str = Field(description="SHA-256 of the document's bytes.", examples=["9f86d081884c7d65"])
-
-
-class SearchOut(_Out):
-    """What a search found."""
-
-    query: str = Field(description="As it was asked.", examples=["resume stream"])
-    hits: list[HitOut] = Field(description="Best first, the best passage of each document.")
-    step: Literal["identifier", "terms", "near", "none"] = Field(
-        description="What matched: an exact identifier or name, the terms, similar terms, or none.",
-        examples=["terms"],
-    )
-    near_terms: list[str] = Field(description="When nothing matched: terms that exist.", examples=[[]])
-    revision: int = Field(description="Revision of the index.", examples=[3])
-    took_ms: float = Field(description="Milliseconds.", examples=[1.8])
 
 
 class TopicOut(_Out):
@@ -201,12 +171,16 @@ WaitFor = Annotated[
 ]
 WaitSeconds = Annotated[float, Query(alias="timeout", gt=0, le=300, description="Seconds to wait at most.")]
 Hits = Annotated[int, Query(ge=1, le=50, description="Most passages.")]
+Explain = Annotated[bool, Query(description="Tell what each score is the sum of.")]
 
 
 @router.get("/search", responses=documented(422, 503))
-async def search(services: ServicesDep, q: Query_, topic: Topic = None, limit: Hits = 10) -> SearchOut:
+async def search(
+    services: ServicesDep, q: Query_, topic: Topic = None, limit: Hits = 10, explain: Explain = False
+) -> SearchOut:
     """Search the knowledge base: any text is a query, none is syntax."""
-    return SearchOut.model_validate(await services.kb.search(q, topic=topic or None, limit=limit))
+    found = await services.kb.search(q, topic=topic or None, limit=limit, explain=explain)
+    return SearchOut.model_validate(found)
 
 
 @router.get("/topics", responses=documented(503))

@@ -48,12 +48,6 @@ def matches(text: str, keys: AbstractSet[str]) -> list[Match]:
     return found
 
 
-def spelled(text: str, key: str) -> Iterator[str]:
-    """How a term is written in `text`, in lower case, at every place where it stands."""
-    for start, end, _ in matches(text, {key}):
-        yield text[start:end].casefold()
-
-
 def _words(text: str, keys: AbstractSet[str]) -> Iterator[Match]:
     """Words that have one of the keys. Only those that hold a beginning of a key are analysed."""
     done = 0

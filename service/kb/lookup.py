@@ -3,13 +3,13 @@
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal
 
 from service.database import load_queries
-from service.kb import near
 from service.kb.query import Query, QueryTerm, candidates_for, within_topic
-from service.kb.ranking import Candidate, Collection, Ranked, rank
-from service.kb.words import Term, exact
+from service.kb.ranking import Candidate, Collection, Ranked, ScorePart, explain, rank
+from service.kb.spelling import Spelling
 
 Step = Literal["identifier", "terms", "near", "none"]
 
@@ -19,19 +19,35 @@ BUDGET: Final = 1.6
 BUDGET_GROWTH: Final = 0.75
 LEAST_BUDGET: Final = 1_000
 CANDIDATES: Final = 64  # passages that are ranked with all terms
-_NEAR_WORDS: Final = 3  # words of a question for which near ones are looked up
-_NEAR_KEYS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to find: at most `limit` documents, of one topic perhaps.
+
+    Less `effort` is faster: fewer and rarer terms then pick the candidates. `explain` asks for the parts of the
+    scores.
+    """
+
+    topic: str | None
+    limit: int
+    effort: float = 1.0
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Documents by their best passage; `keys` are the terms that were searched, `near` those tried instead."""
+    """Documents by their best passage; `keys` are the terms that were searched, `near` words that exist instead.
+
+    `parts` are those of each score, where they were asked for.
+    """
 
     step: Step
     ranked: tuple[Ranked, ...]
     keys: frozenset[str]
     near: tuple[str, ...]
     revision: int
+    parts: tuple[tuple[ScorePart, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +63,6 @@ class _Counts:
         return Collection(passages, max(1.0, terms / max(1, passages)), frequencies)
 
 
-@dataclass(frozen=True, slots=True)
-class _Among:
-    """What to rank: all passages or those of a topic, for how many documents, with how much effort."""
-
-    collection: Collection
-    topic: str | None
-    limit: int
-    effort: float
-
-    @property
-    def budget(self) -> int:
-        rows: float = max(LEAST_BUDGET, BUDGET * self.collection.passages**BUDGET_GROWTH)
-        return round(self.effort * rows)
-
-
 class Lookup:
     """Answers questions from the index. Safe to use from several threads."""
 
@@ -70,64 +71,50 @@ class Lookup:
         self._sql = load_queries("kb_search")
         self._counts = _Counts((0, 0, 0), {})
 
-    def find(
-        self, connection: sqlite3.Connection, query: Query, topic: str | None, limit: int, effort: float = 1.0
-    ) -> Found:
-        """At most `limit` documents. Less `effort` is faster: fewer and rarer terms then pick the candidates."""
+    def find(self, connection: sqlite3.Connection, query: Query, wanted: Wanted) -> Found:
+        """The documents for a question."""
         counts = self._current(connection)
-        revision = counts.state[0]
         present = self._present(connection, query.keys, counts)
-        if present:
-            ranked = self._ranked(connection, query, _Among(counts.collection(present), topic, limit, effort))
-            if ranked:
-                step: Step = "identifier" if ranked[0].exact else "terms"
-                return Found(step, tuple(ranked[:limit]), frozenset(present), (), revision)
-            return Found("none", (), frozenset(), tuple(present), revision)
-        return self._near(connection, query, counts, topic, limit)
+        if not present:
+            return self._near(connection, query, counts, wanted)
+        found = self._found(connection, query, counts.collection(present), wanted)
+        if found:
+            return replace(
+                found, step="identifier" if found.ranked[0].exact else "terms", revision=counts.state[0]
+            )
+        words = (asked.term.form for asked in query.terms if asked.term.key in present)
+        return Found("none", (), frozenset(), tuple(dict.fromkeys(words)), counts.state[0])
 
-    def _near(
-        self, connection: sqlite3.Connection, query: Query, counts: _Counts, topic: str | None, limit: int
-    ) -> Found:
+    def _near(self, connection: sqlite3.Connection, query: Query, counts: _Counts, wanted: Wanted) -> Found:
         """The same with words that are like those of the question, none of which is known."""
-        instead: dict[str, int] = {}
-        longest = sorted((asked.term for asked in query.terms), key=lambda term: (-len(term.form), term.form))
-        for term in longest[:_NEAR_WORDS]:
-            instead |= self._alike(connection, term, counts)
-        near_keys = tuple(instead)
-        if not instead:
-            return Found("none", (), frozenset(), self._hints(connection, longest), counts.state[0])
-        other = replace(query, terms=tuple(QueryTerm(exact(key), 1) for key in near_keys))
-        ranked = self._ranked(connection, other, _Among(counts.collection(instead), topic, limit, 1.0))
-        step: Step = "near" if ranked else "none"
-        return Found(step, tuple(ranked[:limit]), frozenset(near_keys), near_keys, counts.state[0])
+        spelling = Spelling(connection, partial(self._present, connection, counts=counts))
+        guess = spelling.guess(asked.term for asked in query.terms)
+        if not guess.instead:
+            return Found("none", (), frozenset(), guess.hints, counts.state[0])
+        other = replace(query, terms=tuple(QueryTerm(like.word, 1) for like in guess.instead))
+        collection = counts.collection({like.word.key: like.passages for like in guess.instead})
+        found = self._found(connection, other, collection, wanted) or Found("none", (), frozenset(), (), 0)
+        near = tuple(dict.fromkeys(like.word.form for like in guess.instead))
+        return replace(found, near=near, revision=counts.state[0])
 
-    def _alike(self, connection: sqlite3.Connection, term: Term, counts: _Counts) -> dict[str, int]:
-        found = self._present(connection, near.neighbours(term), counts)
-        for beginning in near.beginnings(term):
-            if found:
-                break
-            found = self._present(connection, self._beginning_with(connection, beginning), counts)
-        commonest = sorted(found, key=lambda key: (-found[key], key))[:_NEAR_KEYS]
-        return {key: found[key] for key in commonest}
+    def _found(
+        self, connection: sqlite3.Connection, query: Query, collection: Collection, wanted: Wanted
+    ) -> Found | None:
+        ranked = self._ranked(connection, query, collection, wanted)[: wanted.limit]
+        if not ranked:
+            return None
+        parts = tuple(explain(query, collection, one.candidate) for one in ranked) if wanted.explain else ()
+        return Found("near", tuple(ranked), frozenset(collection.frequencies), (), 0, parts)
 
-    def _hints(self, connection: sqlite3.Connection, terms: Iterable[Term]) -> tuple[str, ...]:
-        hints: dict[str, None] = {}
-        for term in terms:
-            if len(term.key) >= near.HINT:
-                hints.update(dict.fromkeys(self._beginning_with(connection, term.key[: near.HINT])))
-        return tuple(hints)[:_NEAR_KEYS]
-
-    def _beginning_with(self, connection: sqlite3.Connection, beginning: str) -> list[str]:
-        bounds = (beginning, beginning + "\U0010ffff", _NEAR_KEYS)
-        return [term for (term,) in connection.execute(self._sql["terms_like"], bounds)]
-
-    def _ranked(self, connection: sqlite3.Connection, query: Query, among: _Among) -> list[Ranked]:
-        most = max(self._candidates, 4 * among.limit)
+    def _ranked(
+        self, connection: sqlite3.Connection, query: Query, collection: Collection, wanted: Wanted
+    ) -> list[Ranked]:
+        most = max(self._candidates, 4 * wanted.limit)
         ranked: list[Ranked] = []
-        for expression in candidates_for(among.collection.frequencies, among.budget):
-            rows = connection.execute(self._sql["candidates"], (within_topic(expression, among.topic), most))
-            ranked = rank(query, among.collection, [Candidate(*row) for row in rows])
-            if len(ranked) >= among.limit:
+        for expression in candidates_for(collection.frequencies, _budget(collection, wanted)):
+            rows = connection.execute(self._sql["candidates"], (within_topic(expression, wanted.topic), most))
+            ranked = rank(query, collection, [Candidate(*row) for row in rows])
+            if len(ranked) >= wanted.limit:
                 break
         return ranked
 
@@ -146,3 +133,8 @@ class Lookup:
                 row = connection.execute(self._sql["frequency"], (key,)).fetchone()
                 known[key] = row[0] if row else 0
         return {key: known[key] for key in keys if known[key]}
+
+
+def _budget(collection: Collection, wanted: Wanted) -> int:
+    rows: float = max(LEAST_BUDGET, BUDGET * collection.passages**BUDGET_GROWTH)
+    return round(wanted.effort * rows)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from service.kb.query import Query
@@ -36,26 +37,54 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A document's best passage; `exact` when an identifier or file name of the question stands in it.
+    """A document's best passage; `exact` when an identifier or file name of the question stands in it."""
 
-    `order` breaks ties by content: the same files give the same answers in whatever order they were indexed.
-    """
-
-    passage_id: int
-    document_id: int
+    candidate: Candidate
     score: float
     exact: bool
-    order: str
+
+    @property
+    def place(self) -> tuple[float, str, int]:
+        """Where it stands: ties are broken by content, so that the order of indexing does not matter."""
+        return -self.score, self.candidate.terms, self.candidate.passage_id
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePart:
+    """What one word of the question adds to the score of a passage: weight * saturation * (1 + bonuses).
+
+    `weight` is how rare the word is (idf), times how often it was asked; `occurrences` are those in the passage,
+    those in its title and headings counted twice; `saturation` is what they are worth in a passage of this length.
+    The bonuses are for the same stem, the same form, and an identifier that stands there as a whole.
+    """
+
+    word: str
+    passages: int
+    weight: float
+    occurrences: int
+    saturation: float
+    stem_bonus: float
+    form_bonus: float
+    identifier_bonus: float
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Weighted:
     """A term of the question; `stem` and `form` as `forms` would hold them, None where they tell nothing more."""
 
+    word: str
     weight: float
     stem: str | None
     form: str | None
     identifier: bool
+
+    def bonuses(self, forms: str) -> tuple[float, float, float]:
+        """For the same stem, the same form, and being there as a whole, in a passage with these forms."""
+        if self.stem is not None and self.stem not in forms:
+            return 0.0, 0.0, 0.0
+        same_form = self.form is None or self.form in forms
+        return STEM_BONUS, FORM_BONUS * same_form, IDENTIFIER_BONUS * self.identifier
 
 
 _Wanted = Mapping[str, Sequence[_Weighted]]  # by key: words that differ may share one
@@ -68,27 +97,37 @@ def rank(query: Query, collection: Collection, candidates: Iterable[Candidate]) 
     for candidate in candidates:
         ranked = _score(wanted, candidate, collection.average_length)
         known = best.get(candidate.document_id)
-        if known is None or _place(ranked) < _place(known):
+        if known is None or ranked.place < known.place:
             best[candidate.document_id] = ranked
-    return sorted(best.values(), key=_place)
+    return sorted(best.values(), key=attrgetter("place"))
 
 
-def _place(ranked: Ranked) -> tuple[float, str, int]:
-    return -ranked.score, ranked.order, ranked.passage_id
+def explain(query: Query, collection: Collection, candidate: Candidate) -> tuple[ScorePart, ...]:
+    """The parts of a candidate's score, which they sum to, the largest first."""
+    parts = []
+    for key, terms in _weighted(query, collection).items():
+        count = candidate.terms.split().count(key)
+        saturation = _saturation(count, candidate, collection.average_length)
+        for term in terms if count else ():
+            bonuses = term.bonuses(candidate.forms)
+            score = term.weight * saturation * (1 + sum(bonuses))
+            passages = collection.frequencies[key]
+            parts.append(ScorePart(term.word, passages, term.weight, count, saturation, *bonuses, score))
+    return tuple(sorted(parts, key=attrgetter("score"), reverse=True))
 
 
 def _weighted(query: Query, collection: Collection) -> _Wanted:
     wanted: dict[str, list[_Weighted]] = {}
     for name in query.names:
         if name in collection.frequencies:
-            wanted[name] = [_Weighted(_idf(name, collection), None, None, identifier=True)]
+            wanted[name] = [_Weighted(name[1:], _idf(name, collection), None, None, identifier=True)]
     for asked in query.terms:
         term = asked.term
         if term.key in collection.frequencies:
             stem = f" {term.stem} " if term.stem != term.key else None
             form = f" {term.form} " if term.form != term.stem else None
             weight = asked.count * _idf(term.key, collection)
-            wanted.setdefault(term.key, []).append(_Weighted(weight, stem, form, term.identifier))
+            wanted.setdefault(term.key, []).append(_Weighted(term.form, weight, stem, form, term.identifier))
     return wanted
 
 
@@ -97,19 +136,17 @@ def _idf(key: str, collection: Collection) -> float:
     return math.log1p((collection.passages - found + 0.5) / (found + 0.5))
 
 
+def _saturation(count: int, candidate: Candidate, average_length: float) -> float:
+    return count * (K1 + 1) / (count + K1 * (1 - B + B * candidate.length / average_length))
+
+
 def _score(wanted: _Wanted, candidate: Candidate, average_length: float) -> Ranked:
-    damping = K1 * (1 - B + B * candidate.length / average_length)
     score, exact = 0.0, False
     found = [key for key in candidate.terms.split() if key in wanted]
     for key in dict.fromkeys(found):
-        count = found.count(key)
-        saturated = count * (K1 + 1) / (count + damping)
+        saturation = _saturation(found.count(key), candidate, average_length)
         for term in wanted[key]:
-            same_stem = term.stem is None or term.stem in candidate.forms
-            same_form = same_stem and (term.form is None or term.form in candidate.forms)
-            bonus = STEM_BONUS * same_stem + FORM_BONUS * same_form
-            if term.identifier and same_stem:
-                bonus += IDENTIFIER_BONUS
-                exact = True
-            score += term.weight * saturated * (1 + bonus)
-    return Ranked(candidate.passage_id, candidate.document_id, score, exact, candidate.terms)
+            bonuses = term.bonuses(candidate.forms)
+            exact = exact or bonuses[2] > 0
+            score += term.weight * saturation * (1 + sum(bonuses))
+    return Ranked(candidate, score, exact)

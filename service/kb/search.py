@@ -10,13 +10,14 @@ from typing import Final
 from service.database import Database, load_queries
 from service.errors import ReadDeadlineExceeded
 from service.kb import rows
-from service.kb.excerpts import Span, excerpt, spelled
-from service.kb.lookup import Found, Lookup, Step
-from service.kb.query import any_of, parse
+from service.kb.excerpts import Span, excerpt
+from service.kb.lookup import Found, Lookup, Step, Wanted
+from service.kb.query import parse
+from service.kb.ranking import ScorePart
 from service.kb.reading import DocumentInfo, DocumentText, LineRange, Reading, TopicInfo
 from service.telemetry import tracing
 
-__all__ = ["DocumentInfo", "DocumentText", "Hit", "KnowledgeBase", "SearchResult", "TopicInfo"]
+__all__ = ["DocumentInfo", "DocumentText", "Hit", "KnowledgeBase", "ScorePart", "SearchResult", "TopicInfo"]
 
 ObserveSearch = Callable[[str, float], None]
 
@@ -29,7 +30,8 @@ class Hit:
     """A document's best passage: lines `start_line` to `end_line` (from 1, inclusive), `text` verbatim.
 
     `excerpt` is the telling part of the text, `highlights` are offsets of matching words into it. A higher `score`
-    is better and compares within one result only. `revision` is the SHA-256 of the file.
+    is better and compares within one result only; `score_parts` are what it adds up from, where asked for.
+    `revision` is the SHA-256 of the file.
     """
 
     document: str
@@ -43,6 +45,7 @@ class Hit:
     highlights: tuple[Span, ...]
     score: float
     revision: str
+    score_parts: tuple[ScorePart, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +75,25 @@ class KnowledgeBase:
         self._lookup = Lookup()
         self._reading = Reading()
 
-    async def search(self, query: str, *, topic: str | None = None, limit: int = 8) -> SearchResult:
+    async def search(
+        self, query: str, *, topic: str | None = None, limit: int = 8, explain: bool = False
+    ) -> SearchResult:
         """The best passage of each of at most `limit` documents. Any text is a query.
+
+        `explain` asks for the parts of each score.
 
         Raises StorageError when the database fails or takes too long: that is never told as no hits.
         """
         started = time.perf_counter()
-        work = partial(self._search, query, topic, limit)
+        wanted = Wanted(topic, limit, explain=explain)
         with tracing.search() as span:
             try:
-                found = await self._db.read(partial(work, 1.0), deadline=self._timeout * _FIRST_SHARE)
+                most = self._timeout * _FIRST_SHARE
+                found = await self._db.read(partial(self._search, query, wanted), deadline=most)
             except ReadDeadlineExceeded:
                 rest = self._timeout * (1 - _FIRST_SHARE)
-                found = await self._db.read(partial(work, _SECOND_EFFORT), deadline=rest)
+                cheaper = replace(wanted, effort=_SECOND_EFFORT)
+                found = await self._db.read(partial(self._search, query, cheaper), deadline=rest)
             span.set_attributes({"kb_agent.search.step": found.step, "kb_agent.search.hits": len(found.hits)})
         seconds = time.perf_counter() - started
         if self._observe is not None:
@@ -119,27 +128,17 @@ class KnowledgeBase:
         """The index revision: 0 before the first change, never goes down."""
         return await self._db.read(rows.revision)
 
-    def _search(
-        self, question: str, topic: str | None, limit: int, effort: float, connection: sqlite3.Connection
-    ) -> SearchResult:
-        found = self._lookup.find(connection, parse(question), topic, limit, effort)
+    def _search(self, question: str, wanted: Wanted, connection: sqlite3.Connection) -> SearchResult:
+        found = self._lookup.find(connection, parse(question), wanted)
         hits = tuple(self._hits(connection, found))
-        near = tuple(self._spelled(connection, found.near))
-        return SearchResult(question, hits, found.step, near, found.revision, 0.0)
+        return SearchResult(question, hits, found.step, found.near, found.revision, 0.0)
 
     def _hits(self, connection: sqlite3.Connection, found: Found) -> Iterator[Hit]:
-        for ranked in found.ranked:
-            row = connection.execute(self._sql["hit"], (ranked.passage_id,)).fetchone()
+        for place, ranked in enumerate(found.ranked):
+            row = connection.execute(self._sql["hit"], (ranked.candidate.passage_id,)).fetchone()
             if row is not None:  # it may have been purged since it was ranked
-                yield _hit(row, ranked.score, found.keys)
-
-    def _spelled(self, connection: sqlite3.Connection, keys: tuple[str, ...]) -> Iterator[str]:
-        """The keys as words: as they are spelled in a passage that has them, in its text or above it."""
-        for key in keys:
-            row = connection.execute(self._sql["passage_with"], (any_of([key]),)).fetchone()
-            text, forms = row or ("", "")
-            whole = [form for form in forms.split() if form.startswith(key)]
-            yield min([*spelled(text, key)] or whole, key=len, default=key)
+                hit = _hit(row, ranked.score, found.keys)
+                yield replace(hit, score_parts=found.parts[place]) if found.parts else hit
 
 
 def _hit(row: tuple[str, str, str, str, int, int, str, str], score: float, keys: frozenset[str]) -> Hit:

@@ -31,12 +31,12 @@ SELECT d.name, d.title, d.topic, p.heading, p.start_line, p.end_line, p.text, d.
 FROM passages AS p JOIN documents AS d ON d.id = p.document_id
 WHERE p.id = ?;
 
--- name: passage_with
--- The text of one passage that a full-text expression finds, and the forms of its words.
+-- name: forms_with
+-- The forms of words in some of the passages that a full-text expression finds.
 -- By name and place, not by row: an index that was rebuilt has to give the same. A frequent term is not looked at whole.
-SELECT p.text, t.forms
-FROM (SELECT rowid AS id FROM passages_fts WHERE passages_fts MATCH ? LIMIT 1000) AS found
+SELECT t.forms
+FROM (SELECT rowid AS id FROM passages_fts WHERE passages_fts MATCH ? LIMIT 500) AS found
 JOIN passages AS p ON p.id = found.id
 JOIN documents AS d ON d.id = p.document_id
 JOIN passage_terms AS t ON t.passage_id = p.id
-ORDER BY d.name, p.ordinal LIMIT 1;
+ORDER BY d.name, p.ordinal LIMIT 20;

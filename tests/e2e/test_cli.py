@@ -57,6 +57,15 @@ def test_a_search_prints_places_and_excerpts(shared: Server, folder: Path) -> No
     assert (nothing.returncode, json.loads(nothing.stdout)["hits"]) == (1, [])
 
 
+def test_an_explained_search_prints_what_matched_and_the_parts_of_each_score(shared: Server, folder: Path) -> None:
+    done = kb_agent(folder, "search", "lihgthouse", "--explain", "--server", shared.base_url)
+    assert done.returncode == 0, done.stderr
+    assert "matched by: words that are like those asked" in done.stdout
+    assert "lighthouse: weight" in done.stdout
+    plain = kb_agent(folder, "search", "lihgthouse", "--server", shared.base_url)
+    assert ("Searched instead: lighthouse" in plain.stdout, "weight" in plain.stdout) == (True, False)
+
+
 def test_indexing_tells_what_changed_and_why_a_file_was_skipped(folder: Path) -> None:
     (folder / "knowledge" / "photo.md").write_bytes(b"\x89PNG\x00\x01")
     done = kb_agent(folder, "index")

@@ -136,6 +136,16 @@ def test_a_missing_folder_is_said_and_picked_up_when_it_appears(tmp_path: Path) 
         assert "8123" in ask(client, new_chat(client), QUESTION)["content"]
 
 
+def test_a_search_explains_its_scores_when_asked(client: httpx2.Client) -> None:
+    asked = {"q": "lighthouse keeper port"}
+    plain = client.get("/api/kb/search", params=asked).json()["hits"]
+    hits = client.get("/api/kb/search", params=asked | {"explain": "true"}).json()["hits"]
+    assert {hit["score_parts"] for hit in plain} == {None}
+    assert [hit["score"] for hit in hits] == [hit["score"] for hit in plain] != []
+    for hit in hits:
+        assert abs(sum(part["score"] for part in hit["score_parts"]) - hit["score"]) < 1e-3
+
+
 def test_an_answer_is_written_anew_and_the_former_one_stays(client: httpx2.Client) -> None:
     chat_id = new_chat(client)
     first = ask(client, chat_id, QUESTION)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.kb.excerpts import EXCERPT_CHARS, excerpt, matches, spelled
+from service.kb.excerpts import EXCERPT_CHARS, excerpt, matches
 from service.kb.query import parse
 
 
@@ -49,10 +49,6 @@ def test_a_long_word_does_not_make_a_long_excerpt() -> None:
     piece, spans = excerpt("x" * 5000, frozenset({"other"}))
 
     assert (len(piece), spans) == (EXCERPT_CHARS, ())
-
-
-def test_a_term_is_spelled_as_in_the_text() -> None:
-    assert list(spelled("Configurations are configured.", "configu")) == ["configurations", "configured"]
 
 
 @given(st.text(max_size=900), st.text(max_size=60))

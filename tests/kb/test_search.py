@@ -83,12 +83,27 @@ class TestLadder:
 
             assert (result.step, names(result)) == ("terms", ["ops/backup.md"])
 
-    async def test_nothing_alike_is_nothing_found_with_words_that_begin_alike(self) -> None:
+    @pytest.mark.parametrize(
+        ("question", "near"), [("discography", ()), ("disconektion", ()), ("databeze", ("database",))]
+    )
+    async def test_words_with_two_mistakes_are_hinted_at_and_others_are_not(
+        self, question: str, near: tuple[str, ...]
+    ) -> None:
         async with shelf(GUIDES) as kb:
-            result = await kb.search("discography")
+            result = await kb.search(question)
 
-            assert (result.step, result.hits) == ("none", ())
-            assert result.near_terms == ("disaster", "disconnect")
+            assert (result.step, result.hits, result.near_terms) == ("none", (), near)
+
+    @pytest.mark.parametrize("question", ["plant", "planet", "plain", "blan", "xplanning"])
+    async def test_words_that_are_not_one_mistake_away_find_nothing(self, question: str) -> None:
+        async with shelf({"a.md": "Planning is what they planned."}) as kb:
+            assert (await kb.search(question)).step == "none"
+
+    async def test_one_near_word_among_several_unknown_ones_is_only_a_hint(self) -> None:
+        async with shelf(GUIDES) as kb:
+            result = await kb.search("zebar mozart trombone")
+
+            assert (result.step, result.hits, result.near_terms) == ("none", (), ("zebra",))
 
     async def test_words_known_only_outside_the_topic_are_told(self) -> None:
         async with shelf(GUIDES) as kb:
@@ -246,3 +261,33 @@ class TestExcerpts:
             hit = (await kb.search("防守丢了")).hits[0]
 
         assert [hit.excerpt[a:b] for a, b in hit.highlights] == ["防守", "丢了"]
+
+
+class TestExplanation:
+    @pytest.mark.parametrize(
+        "question", ["how do I resume a stream", "max_surge resume.md", "zebar", "黑豹队丢了多少分"]
+    )
+    async def test_the_parts_of_a_score_sum_to_it(self, question: str) -> None:
+        async with shelf(GUIDES) as kb:
+            result = await kb.search(question, explain=True)
+
+        assert result.hits
+        for hit in result.hits:
+            parts = hit.score_parts or ()
+            assert sum(part.score for part in parts) == pytest.approx(hit.score, abs=1e-3)
+            for part in parts:
+                bonuses = 1 + part.stem_bonus + part.form_bonus + part.identifier_bonus
+                assert part.weight * part.saturation * bonuses == pytest.approx(part.score)
+
+    async def test_what_was_not_asked_to_be_explained_is_not(self) -> None:
+        async with shelf(GUIDES) as kb:
+            assert {hit.score_parts for hit in (await kb.search("stream")).hits} == {None}
+
+    async def test_a_part_tells_the_word_its_rarity_and_how_often_it_occurs(self) -> None:
+        async with shelf({"a.md": "# Notes\n\nlantern and lantern\n", "b.md": "# Lantern\n\nnothing\n"}) as kb:
+            hits = (await kb.search("lantern quokka", explain=True)).hits
+
+        parts = {
+            hit.document: [(p.word, p.passages, p.occurrences) for p in hit.score_parts or ()] for hit in hits
+        }
+        assert parts == {"a.md": [("lantern", 2, 2)], "b.md": [("lantern", 2, 3)]}
