@@ -25,8 +25,23 @@ class Draft:
     truncated: bool = False  # the model's own length limit cut the answer
     limited: Reached | None = None  # why the tools were withdrawn
     fruitless: int = 0  # searches in a row that brought no new passage
+    refused: int = 0  # replies in a row with a call that could not be carried out, and none that could
     steps_done: int = 0  # by an earlier attempt
     started: float = field(default_factory=time.monotonic)
+    _refused_reply: int = -1  # the last one of those
+
+    def called(self, *, search: bool, found: bool, failed: bool) -> None:
+        """Count a tool call: whether it was a search, brought a new passage, could not be carried out."""
+        self.tool_calls += 1
+        if found:
+            self.fruitless = 0
+        elif search and not failed:
+            self.fruitless += 1
+        if not failed:
+            self.refused = 0
+        elif self._refused_reply != self.llm_calls:
+            self._refused_reply = self.llm_calls
+            self.refused += 1
 
     @property
     def usage(self) -> TokenUsage:

@@ -25,13 +25,17 @@ _ARGUMENT_CHARS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a turn may use: model and tool calls, seconds, tokens of context, searches in a row without a find."""
+    """What a turn may use: model and tool calls, seconds, tokens of context.
+
+    And how often in a row it may search without a find, and send calls again that could not be carried out.
+    """
 
     llm_calls: int
     tool_calls: int
     seconds: float
     window: int
     fruitless: int = 3
+    repairs: int = 2
 
     def reached(self, draft: Draft) -> Reached | None:
         """Tell why the next model call has to be the last one, without tools; None when it has not."""
@@ -40,7 +44,8 @@ class Limits:
             or draft.tool_calls >= self.tool_calls
             or time.monotonic() - draft.started >= self.seconds * _TIME_SHARE
         )
-        return "used_up" if used_up else "no_progress" if draft.fruitless >= self.fruitless else None
+        circling = draft.fruitless >= self.fruitless or draft.refused > self.repairs
+        return "used_up" if used_up else "no_progress" if circling else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +173,8 @@ async def _run(
     with tracing.tool(call.name) as span:
         result = await toolbox.run(call)
         tracing.tool_told(span, result.hits, wrong=result.error is not None)
-    draft.tool_calls += 1
-    if len(toolbox.sources) > known:
-        draft.fruitless = 0
-    elif call.name == "search_kb" and result.error is None:
-        draft.fruitless += 1
+    found, failed = len(toolbox.sources) > known, result.error is not None
+    draft.called(search=call.name == "search_kb", found=found, failed=failed)
     draft.searched = draft.searched or (result.error is None and call.name != LISTING)
     arguments = call.arguments[:_ARGUMENT_CHARS]
     return Step(number, call.name, arguments, result.hits, result.error, _ms(began), made_by), result

@@ -74,6 +74,18 @@ async def test_topics_and_bad_calls_are_no_searches_in_circles(fake: FakeLLM, to
     assert (draft.limited, draft.tool_calls) == ("used_up", 7)
 
 
+async def test_a_call_that_cannot_be_carried_out_is_repaired_twice_at_most(
+    fake: FakeLLM, toolbox: Toolbox
+) -> None:
+    fake.call("search_kb", {"query": "port"})
+    for wrong in ({}, {"query": 5}, {"question": "port"}):
+        fake.reply(call_script(("search_kb", wrong), ("find", {})))
+    fake.say("It is 8123 [1].")
+    _, draft = await run(fake, toolbox)
+    assert (draft.limited, draft.tool_calls, draft.outcome) == ("no_progress", 7, Outcome.GROUNDED)
+    assert ["tools" in request.body for request in fake.requests] == [True] * 4 + [False]
+
+
 async def test_a_model_that_rephrases_for_ever_costs_four_searches(toolbox: Toolbox) -> None:
     def rephrasing(request: Request) -> Script:
         if request.body.get("tools"):
