@@ -16,6 +16,7 @@ from scripts.chaos_cases.inject import inject
 from scripts.chaos_cases.key import key
 from scripts.chaos_cases.kill import kill
 from scripts.chaos_cases.outcome import Case, Outcome, Run
+from scripts.chaos_cases.overload import overload
 from scripts.chaos_cases.race import race
 from scripts.chaos_cases.servers import Zygote
 from scripts.chaos_cases.shutdown import shutdown
@@ -30,6 +31,7 @@ CASES: Final[Mapping[str, Case]] = {
     "exit": shutdown,
     "inject": inject,
     "slow": slow,
+    "overload": overload,
 }
 _LONGEST: Final = 1800.0  # seconds of one case
 

@@ -76,7 +76,7 @@ async def slow(run: Run) -> Outcome:
             source = await EventSource.open(servers.base_url, "/api/events", begin)
             await asyncio.gather(*(flow.write(path, -1 - n, 20) for n in range(_WRITERS)))
             flow.lags.clear()
-            before = _resident(servers.pid)
+            before = resident(servers.pid)
             deaf = [_deaf(servers.base_url) for _ in range(run.amount(50, 20))]
             hearing = asyncio.create_task(flow.hear(source, (count + 20) * _WRITERS))
             await asyncio.gather(*(flow.write(path, n, count) for n in range(_WRITERS)))
@@ -84,8 +84,8 @@ async def slow(run: Run) -> Outcome:
             hearing.cancel()
             missed = len(flow.sent) - len(flow.lags)
             outcome.check(missed == 0, f"the reader that reads missed {missed} of {len(flow.sent)} events")
-            outcome.figures["RSS growth MB"] = round((_resident(servers.pid) - before) / 1000, 1)
-            _judge(flow, _resident(servers.pid) - before, _LAG_SHARED if run.short else _LAG)
+            outcome.figures["RSS growth MB"] = round((resident(servers.pid) - before) / 1000, 1)
+            _judge(flow, resident(servers.pid) - before, _LAG_SHARED if run.short else _LAG)
             if not run.short:
                 await _dropped(client, outcome)
             await source.close()
@@ -118,7 +118,7 @@ async def _one_stream(client: httpx2.AsyncClient) -> bool:
     return float(next(line.split()[-1] for line in lines if line.startswith("kb_agent_event_streams "))) <= 1
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Resident memory of a process in kB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmRSS:")))

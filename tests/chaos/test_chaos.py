@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.source import ROOT
 
-CASES = ("kill", "disconnect", "key", "race", "delete", "exit", "inject", "slow")
+CASES = ("kill", "disconnect", "key", "race", "delete", "exit", "inject", "slow", "overload")
 SEED = "20"
 
 pytestmark = pytest.mark.e2e
