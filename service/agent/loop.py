@@ -109,7 +109,7 @@ async def answer(
             messages.append(result.message)
             yield ToolFinished(step, result)
         draft.limited = limits.reached(draft)
-        waits = own_search is not None and not draft.searched and not draft.limited
+        waits = own_search is not None and not draft.searched and draft.limited != "used_up"
         markers = CitationFilter(toolbox.sources)
         reply: Reply | None = None
         began = time.monotonic()
@@ -123,7 +123,7 @@ async def answer(
         _count(draft, reply)
         if (
             reply is None
-            or draft.limited
+            or (draft.limited and not waits)
             or not (reply.calls or (waits and reply.finish_reason != "content_filter"))
         ):
             break
@@ -131,7 +131,7 @@ async def answer(
             draft.text, draft.citations, draft.citations_dropped = "", (), 0
             yield TextWithdrawn("the model calls a tool first")
         number += 1
-        calls = reply.calls or (own_search,) if own_search else reply.calls
+        calls = (own_search,) if own_search and (draft.limited or not reply.calls) else reply.calls
         messages.append(Message("assistant", reply.content if reply.calls else "", calls))
         yield ModelReplied(number, messages[-1], _ms(began))
     if rest := markers.flush():

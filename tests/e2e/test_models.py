@@ -125,6 +125,7 @@ def test_bad_tool_calls_go_back_to_the_model_as_text(client: httpx2.Client, fake
     fake.call("launch_rocket", {"to": "moon"})
     fake.call("search_kb", {"question": "port"})
     fake.call("read_kb_doc", {"name": "../../etc/passwd"})
+    fake.say("I cannot search.")  # without tools by now
     fake.say("I could not find it.")
     answer = ask(client, new_chat(client), QUESTION)
     assert [step["error"] is not None for step in answer["steps"]] == [True, True, True, False]
