@@ -1,4 +1,4 @@
-"""The command line: serve, ask, search, gaps, index, lint.
+"""The command line: each command with its arguments, its help, and its exit code.
 
 Errors become exit codes here: 1 failed, 2 settings, 3 database, 4 data directory in use.
 """
@@ -184,6 +184,41 @@ def lint(
     from service import checkup  # noqa: PLC0415
 
     _run(lambda config: checkup.lint(config, folder, strict=strict, as_json=as_json), quiet=True)
+
+
+@app.command()
+def backup(
+    target: Annotated[
+        Path, typer.Argument(help="File to write, or a folder to put it in under a name with the time.")
+    ],
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="In a folder: delete all copies but so many of the newest.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database while the service runs or not, check the copy, print what it holds.
+
+    Example: kb-agent backup /backups --keep 7
+    """
+    from service import upkeep  # noqa: PLC0415
+
+    _run(lambda config: upkeep.back_up(config, target, keep, as_json=as_json), quiet=True)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `kb-agent backup` wrote.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a copy and make it the database of DATA_DIR, where there must be none. Stop the service first.
+
+    Example: kb-agent restore /backups/kb-agent-20261122T093000.000000Z.db
+    """
+    from service import upkeep  # noqa: PLC0415
+
+    _run(lambda config: upkeep.restore(config, source, as_json=as_json), quiet=True)
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         raise StorageError(f"{path}: cannot be opened ({error}); check its owner and permissions") from error
     try:
         _prepare(connection, path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         connection.close()
         raise DatabaseUnusable(
             f"{path}: {error}; restore a backup, or move the file away to start empty"
@@ -64,6 +64,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def latest_version() -> int:
+    """Give the version of the schema that this code works with."""
+    return len(_migrations())
 
 
 def touch(execute: Callable[[str], sqlite3.Cursor]) -> None:
@@ -93,8 +98,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    if 0 < version < len(migrations):
+        _keep_former(connection, path, version)
     for number, script in enumerate(migrations[version:], start=version + 1):
         _migrate(connection, number, script)
+
+
+def _keep_former(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Copy the database as the former release left it, so that there is a way back from an upgrade."""
+    kept = path.with_name(f"{path.stem}-schema-{version}.db")
+    if kept.exists():
+        return
+    unfinished = kept.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection.execute("VACUUM INTO ?", (str(unfinished),))
+    unfinished.rename(kept)
 
 
 def _migrate(connection: sqlite3.Connection, number: int, script: str) -> None:

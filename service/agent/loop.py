@@ -25,10 +25,7 @@ _ARGUMENT_CHARS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a turn may use: model and tool calls, seconds, tokens of context.
-
-    And how often in a row it may search without a find, and send calls again that could not be carried out.
-    """
+    """What a turn may use: model and tool calls, seconds, tokens, searches and repairs in a row without success."""
 
     llm_calls: int
     tool_calls: int

@@ -15,7 +15,7 @@ LEVELS: Final = (
     ("background",),
     ("schema",),
     ("database",),
-    ("kb", "chats", "access"),
+    ("kb", "chats", "access", "backup"),
     ("agent",),
     ("web",),
     ("api", "server"),
@@ -24,6 +24,7 @@ LEVELS: Final = (
     ("client",),
     ("mcp_stdio",),
     ("terminal", "checkup"),
+    ("terminal", "checkup", "upkeep"),
     ("cli",),
     ("__main__",),
 )
