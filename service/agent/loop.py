@@ -25,7 +25,7 @@ _ARGUMENT_CHARS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a turn may use: model and tool calls, seconds, tokens, searches and repairs in a row without success."""
+    """What a turn may use: model and tool calls, seconds, tokens, searches and repairs in a row in vain."""
 
     llm_calls: int
     tool_calls: int
