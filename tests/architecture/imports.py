@@ -23,7 +23,6 @@ LEVELS: Final = (
     ("app",),
     ("client",),
     ("mcp_stdio",),
-    ("terminal", "checkup"),
     ("terminal", "checkup", "upkeep"),
     ("cli",),
     ("__main__",),
