@@ -4,7 +4,8 @@
 
 The passages, of about 60 words, are made of pieces of the text in FOLDER and of invented words, few of which are
 frequent, so that the vocabulary grows with the text as in a real folder. Questions are pieces of passages in the
-words of a question. Times are CPU milliseconds of the whole process for one search with eight hits.
+words of a question. Times are CPU milliseconds of the whole process for one search with eight hits. Hostile
+questions are as long as the API takes them, made to cost as much as possible.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.benchmarks.retrieval import open_index
@@ -25,6 +26,8 @@ _PIECE = 20
 _PASSAGES_A_FILE = 10
 _INVENTED = 0.08
 _QUESTIONS = ("how do I find out about {}?", "what is {}", "{}", "where does it say that {}", "why {} and {}")
+_SHOWN = 4
+MOST_CHARS = 2_000
 _SYLLABLES = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 
 
@@ -47,7 +50,9 @@ async def measure(words: Sequence[str], passages: int, queries: int) -> str:
     with tempfile.TemporaryDirectory() as place:
         asked = write_folder(Path(place, "knowledge"), words, passages, chance)
         async with open_index(Path(place, "knowledge"), Path(place, "data")) as kb:
-            return await _ask([question(text, chance) for text in chance.sample(asked, queries)], kb)
+            sample = chance.sample(asked, min(queries, len(asked)))
+            figures = await _ask([question(text, chance) for text in sample], kb)
+            return f"{figures}\n{await _ask_hostile(hostile(words, chance), kb)}"
 
 
 def write_folder(folder: Path, words: Sequence[str], passages: int, chance: random.Random) -> list[str]:
@@ -88,6 +93,39 @@ def question(text: str, chance: random.Random) -> str:
     start = chance.randrange(len(words) - 9)
     piece = " ".join(word for word in words[start : start + 9] if chance.random() < 0.8)
     return chance.choice(_QUESTIONS).format(piece, chance.choice(words))
+
+
+def hostile(words: Sequence[str], chance: random.Random) -> dict[str, str]:
+    """Questions by what is wrong with them."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    found = {
+        "frequent words": " ".join(chance.choices(words, k=400)),
+        "one word repeated": "index " * 400,
+        "words of one letter": " ".join(letters * 40),
+        "letters joined": "a.b-c_d.e-f_" * 170,
+        "a run of Chinese": "".join(chr(0x4E00 + chance.randrange(3_000)) for _ in range(MOST_CHARS)),
+        "a run of Thai": "".join(chr(0xE01 + chance.randrange(46)) for _ in range(MOST_CHARS)),
+        "kana": "あいうえおカキクケコ" * 200,
+        "one huge word": "x" * MOST_CHARS,
+        "humps": "fooBarBazQux" * 170,
+        "one huge identifier": "_".join(chance.choices(words, k=400)),
+        "unknown words": " ".join("".join(chance.choices("qxzjkvw", k=12)) for _ in range(160)),
+        "mistakes": " ".join(word[:2] + word[3:] for word in words if len(word) > 9 and word.isalpha()),
+        "numbers": " ".join(map(str, range(600))),
+        "file names": "a.md index.md notes.md " * 90,
+        "syntax": 'NEAR("a" b) AND OR NOT * ^ { } : ' * 60,
+    }
+    return {name: text[:MOST_CHARS] for name, text in found.items()}
+
+
+async def _ask_hostile(questions: Mapping[str, str], kb: KnowledgeBase) -> str:
+    costs: dict[str, float] = {}
+    for name, text in questions.items():
+        started = time.process_time()
+        await kb.search(text)
+        costs[name] = (time.process_time() - started) * 1000
+    worst = sorted(costs, key=costs.__getitem__, reverse=True)[:_SHOWN]
+    return "hostile questions: CPU " + ", ".join(f"{costs[name]:.1f} ms {name}" for name in worst)
 
 
 async def _ask(questions: Sequence[str], kb: KnowledgeBase) -> str:
