@@ -158,24 +158,25 @@ class Reconciliation:
         return Step(changes, noticed, 0.0 if self.writer.dirty else due)
 
     async def _take(self, units: Sequence[Unit]) -> Changes:
-        """Read and write batch after batch, the next being read while one is written; for one spell."""
+        """Read and write batch after batch, for one spell.
+
+        In turn: side by side they would fight for the interpreter, and a chat's write would wait for transactions
+        that take several times as long.
+        """
         end = time.monotonic() + _SPELL
         left = sum(len(unit.changes) for unit in units)
-        batches = intake.batches(units)
-        batch = next(batches, [])
-        reading = self._read(batch)
         changes = Changes(revision=self.writer.revision)
-        while batch:
+        for batch in intake.batches(units):
             self._report(left)
-            outcomes = await self._outcomes(reading, batch)
-            taken = sum(len(unit.changes) for unit in batch)
-            batch = next(batches, []) if time.monotonic() < end else []
-            reading = self._read(batch)
+            outcomes = await self._outcomes(self._read(batch), batch)
             changes = changes.then(await self.writer.write(outcomes))
             self._settle(outcome for unit in outcomes for outcome in unit)
             self.tell()
+            taken = sum(len(unit.changes) for unit in batch)
             left -= taken
             self._done += taken
+            if time.monotonic() >= end:
+                break
         if not left:
             self.progress, self._done = None, 0
         return changes
