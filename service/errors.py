@@ -15,7 +15,7 @@
     └── ServerUnreachable          the command line found no usable server
 
 Library errors become these at the border that made the call; these become HTTP in `api/problems.py` and exit
-codes in `cli.py`, nowhere else. A message says what to do and never contains a secret.
+codes in `cli/execution.py`, nowhere else. A message says what to do and never contains a secret.
 """
 
 from collections.abc import Sequence

@@ -41,9 +41,7 @@ FOREIGN: Final[Mapping[str, frozenset[str]]] = {  # libraries a part must not kn
     "access": _NETWORK,
     "agent": _HTTP_SERVER,
 }
-_LOADS_LATE: Final = frozenset(
-    {"service/app.py", "service/cli.py", "service/providers.py"}
-)  # optional or heavy parts
+_LOADS_LATE: Final = ("service/app.py", "service/cli/", "service/providers.py")  # optional or heavy parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def settings_at_the_top(modules: Sequence[Module]) -> Iterator[str]:
 def at_the_top(modules: Sequence[Module]) -> Iterator[str]:
     """No import inside a function."""
     for module in modules:
-        if module.path in _LOADS_LATE:
+        if module.path.startswith(_LOADS_LATE):
             continue
         inside = {node for function in functions(module.tree) for node in ast.walk(function)}
         for node in ast.walk(module.tree):

@@ -153,7 +153,7 @@ PERMITTED: list[tuple[Rule, dict[str, str]]] = [
     ),
     (
         conduct.import_does_nothing,
-        {"service/cli.py": "app = Typer()\napp.add_typer(x)\nif __name__ == '__main__':\n    app()"},
+        {"service/cli/__init__.py": "app = Typer()\napp.add_typer(x)\nif __name__ == '__main__':\n    app()"},
     ),
     (
         trials.no_patching,

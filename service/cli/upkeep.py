@@ -1,0 +1,46 @@
+"""Commands over the data directory itself: backup, restore."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.execution import run
+from service.cli.options import AsJson
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def backup(
+    target: Annotated[
+        Path, typer.Argument(help="File to write, or a folder to put it in under a name with the time.")
+    ],
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="In a folder: delete all copies but so many of the newest.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database while the service runs or not, check the copy, print what it holds.
+
+    Example: kb-agent backup /backups --keep 7
+    """
+    from service import upkeep
+
+    run(lambda config: upkeep.back_up(config, target, keep, as_json=as_json))
+
+
+@commands.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `kb-agent backup` wrote.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a copy and make it the database of DATA_DIR, where there must be none. Stop the service first.
+
+    Example: kb-agent restore /backups/kb-agent-20261122T093000.000000Z.db
+    """
+    from service import upkeep
+
+    run(lambda config: upkeep.restore(config, source, as_json=as_json))
