@@ -11,10 +11,13 @@ _PIECE: Final = 65_536
 
 
 class CuttingProxy:
-    """Passes connections on to `port`; cuts the n-th after `limits[n]` bytes of the reply, later ones never."""
+    """Passes connections on to `port`; cuts the n-th after `limits[n]` bytes of the reply, later ones never.
 
-    def __init__(self, port: int, limits: Sequence[int]) -> None:
-        self._port = port
+    `port` may be set to another one: that of a server that was started again.
+    """
+
+    def __init__(self, port: int, limits: Sequence[int] = ()) -> None:
+        self.port = port
         self._limits: Iterator[int] = iter(limits)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
@@ -38,8 +41,12 @@ class CuttingProxy:
                 self.connections += 1
                 threading.Thread(target=self._serve, args=(client, next(self._limits, None)), daemon=True).start()
 
+    def _connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port))
+
     def _serve(self, client: socket.socket, limit: int | None) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._port)) as server:
+        # A server that is not there has its clients see a connection that closes at once.
+        with client, contextlib.suppress(ConnectionRefusedError), self._connected() as server:
             asking = threading.Thread(target=_pass_on, args=(client, server, None), daemon=True)
             asking.start()
             _pass_on(server, client, limit)

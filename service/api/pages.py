@@ -24,6 +24,7 @@ STYLES: Final = (
     "answer.css",
     "sources.css",
     "prose.css",
+    "dialogs.css",
     "knowledge.css",
     "panel.css",
 )
@@ -35,6 +36,8 @@ MODULES: Final = (
     "conversation.js",
     "document_panel.js",
     "dom.js",
+    "feedback.js",
+    "gaps.js",
     "index_card.js",
     "index_status.js",
     "knowledge.js",
@@ -46,9 +49,12 @@ MODULES: Final = (
     "route.js",
     "scroller.js",
     "search_results.js",
+    "session.js",
+    "shortcuts.js",
     "sources.js",
     "steps.js",
     "text.js",
+    "trash.js",
     "welcome.js",
 )
 _HEADERS: Final = {

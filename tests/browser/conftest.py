@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from tests.fake_llm import FakeLLM
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 ARTEFACTS = ROOT / "artefacts"
 DESK = {"width": 1280, "height": 800}
 WAIT = 10_000.0  # milliseconds
+SETTLED = ("ready", "answering", "signed-out")
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 OpenPage = Callable[..., Page]
 
@@ -100,7 +103,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         watches.append(Watch(context, server.base_url, expected))
         page = context.new_page()
         page.goto(f"{server.base_url}/{where}")
-        page.wait_for_selector("body[data-state=ready], body[data-state=answering]")
+        page.wait_for_selector(", ".join(f"body[data-state={state}]" for state in SETTLED))
         return page
 
     yield opened
@@ -113,3 +116,13 @@ def shot(page: Page, name: str) -> None:
     """Keep a picture of the page for people to look at."""
     ARTEFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"page-{name}.png", animations="disabled")
+
+
+def clean(page: Page) -> None:
+    """Let axe look at the page; what depends on colours it looks at in light and in dark."""
+    page.emulate_media(color_scheme="dark")
+    dark = Axe().run(page, options=CONTRAST)
+    page.emulate_media(color_scheme="light")
+    light = Axe().run(page)
+    for results in (dark, light):
+        assert results.violations_count == 0, results.generate_report()

@@ -73,7 +73,7 @@ def test_a_question_of_another_tab_appears_without_reload(reader: Server, open_p
     assert text_of(page.locator(".answer").last) == text_of(other.locator(".answer").last)
 
 
-def test_a_chat_is_renamed_in_place_and_deleted_after_a_question(reader: Server, open_page: OpenPage) -> None:
+def test_a_chat_is_renamed_in_place(reader: Server, open_page: OpenPage) -> None:
     page = open_page(reader)
     ask(page, "Which port does the service listen on?")
     finished(page)
@@ -84,21 +84,9 @@ def test_a_chat_is_renamed_in_place_and_deleted_after_a_question(reader: Server,
     box = page.get_by_label("Title of the chat")
     box.fill("Harbour ")
     box.press("Enter")
-    row = chat_row(page, "Harbour")
-    expect(row).to_be_visible()
+    expect(chat_row(page, "Harbour")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Harbour")
     expect(chat_row(other, "Harbour")).to_be_visible()
-    row.hover()
-    row.get_by_role("button", name="Delete").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Cancel").click()
-    expect(row).to_be_visible()
-    row.hover()
-    row.get_by_role("button", name="Delete").click()
-    dialog.get_by_role("button", name="Delete").click()
-    expect(row).to_be_hidden()
-    expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
-    expect(chat_row(other, "Harbour")).to_be_hidden()
 
 
 def test_an_answer_is_rated_and_written_anew(reader: Server, open_page: OpenPage) -> None:
@@ -108,6 +96,12 @@ def test_an_answer_is_rated_and_written_anew(reader: Server, open_page: OpenPage
     good = answer.get_by_role("button", name="Good answer")
     good.click()
     expect(good).to_have_attribute("aria-pressed", "true")
+    comment = answer.get_by_label("Comment")
+    expect(comment).to_be_focused()
+    comment.fill("It names the header.\nIn full.")
+    answer.get_by_role("button", name="Send", exact=True).click()
+    expect(answer.locator(".comment-note")).to_have_text("Your comment: It names the header. In full.")
+    expect(good).to_be_focused()
     answer.get_by_role("button", name="Answer again").click()
     expect(page.locator(".answer")).to_have_count(2)
     finished(page)
@@ -117,8 +111,25 @@ def test_an_answer_is_rated_and_written_anew(reader: Server, open_page: OpenPage
     expect(answer.locator(".prose")).to_be_hidden()
     answer.get_by_role("button", name="Earlier answer").click()
     expect(answer.locator(".prose")).to_be_visible()
-    expect(answer.get_by_role("button", name="Good answer")).to_have_attribute("aria-pressed", "true")
+    expect(good).to_have_attribute("aria-pressed", "true")
+    expect(answer.locator(".comment-note")).to_contain_text("It names the header.")
     expect(page.get_by_role("button", name="Answer again")).to_have_count(1)
+    answer.get_by_role("button", name="Bad answer").click()
+    expect(good).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Escape")
+    expect(comment).to_be_hidden()
+    expect(answer.locator(".comment-note")).to_be_hidden()
+
+
+def test_an_answer_is_copied_with_its_sources(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader, permissions=["clipboard-read", "clipboard-write"])
+    answer = ask(page, QUESTION)
+    finished(page)
+    answer.get_by_role("button", name="Copy the answer").click()
+    expect(page.locator("#announcer")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "[1]" in copied
+    assert "(streaming/resume.md, line" in copied
 
 
 def test_chats_are_searched_and_exported(reader: Server, open_page: OpenPage) -> None:
@@ -139,31 +150,6 @@ def test_chats_are_searched_and_exported(reader: Server, open_page: OpenPage) ->
     with page.expect_download() as download:
         page.get_by_role("link", name="Export").click()
     assert "zanzibar lanterns" in download.value.path().read_text()
-
-
-def test_the_keyboard_is_enough(reader: Server, open_page: OpenPage) -> None:
-    page = open_page(reader)
-    box = page.get_by_label("Your question")
-    expect(box).to_be_focused()
-    page.keyboard.type("first line")
-    page.keyboard.press("Shift+Enter")
-    page.keyboard.type("second line")
-    expect(box).to_have_value("first line\nsecond line")
-    page.reload()
-    expect(box).to_have_value("first line\nsecond line")
-    box.fill("")
-    box.blur()
-    page.keyboard.press("/")
-    expect(page.get_by_label("Search the knowledge base")).to_be_focused()
-    page.keyboard.type("resume")
-    hit = page.locator(".hit").first
-    expect(hit).to_be_visible()
-    hit.focus()
-    page.keyboard.press("Enter")
-    panel = panel_opened(page)
-    expect(panel.get_by_role("button", name="Close the document")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(hit).to_be_focused()
 
 
 def test_a_chat_that_is_gone_says_so(reader: Server, open_page: OpenPage) -> None:

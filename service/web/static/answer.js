@@ -1,11 +1,13 @@
 // One answer: its steps, its text, how well it is founded, its sources, and what can be done with it.
 
 import { h, icon, iconButton } from "./dom.js";
+import { Feedback } from "./feedback.js";
 import { isFinal } from "./messages.js";
+import { announce } from "./notices.js";
 import { Prose } from "./prose.js";
 import { citationOf, labelChips, sourceList } from "./sources.js";
 import { isPending, Steps } from "./steps.js";
-import { counted, duration, lineRange, moment } from "./text.js";
+import { counted, duration, lineRange, moment, sentence } from "./text.js";
 
 const OUTCOMES = {
   grounded: ["Grounded", "Every source it names was found in the knowledge base for this question."],
@@ -25,12 +27,14 @@ export class AnswerView {
   #progress = h("p", { class: "progress", role: "status" }, h("span", { class: "pulse" }), h("span", {}));
   #ending = h("div", { class: "ending" });
   #ended = false;
+  #feedback;
 
-  /** Actions: openCitation(citation), askAgain(message), rate(message, rating). */
+  /** Actions: openCitation(citation), askAgain(message), rate(message, rating, comment) -> whether it was taken. */
   constructor(message, actions) {
     this.#message = message;
     this.#actions = actions;
     this.#prose = new Prose(message, () => this.#rendered());
+    this.#feedback = new Feedback((rating, comment) => actions.rate(this.#message, rating, comment));
     this.element = h(
       "article",
       { class: "answer", "aria-label": "Answer", data: { message: message.id } },
@@ -61,7 +65,7 @@ export class AnswerView {
     if (!this.#prose.settled) return;
     if (!this.#ended) this.#end();
     labelChips(this.#prose.element, this.#message);
-    this.#showRating(this.#message.feedback?.rating);
+    this.#feedback.update(this.#message.feedback);
   }
 
   /** There is a newer answer to the same question: fold this one away. */
@@ -86,6 +90,7 @@ export class AnswerView {
         h("p", { class: "verdict" }, badge(message), verdictNote(message)),
         message.citations.length > 0 ? sourceList(message, this.#actions.openCitation) : null,
         h("div", { class: "answer-actions" }, this.#buttons(message), h("span", { class: "made-by" }, madeBy(message))),
+        this.#feedback.element,
       ].filter(Boolean),
     );
   }
@@ -94,25 +99,14 @@ export class AnswerView {
     const again = h("button", { type: "button", class: "button", on: { click: () => this.#actions.askAgain(this.#message) } });
     again.append(icon("retry"), "Ask again");
     const advice = retryable ? null : h("p", { class: "quiet" }, "Asking again will not help until the cause is removed.");
-    return h("div", { class: "failure", role: "alert" }, icon("warning"), h("div", {}, h("p", {}, detail), advice, again));
+    return h("div", { class: "failure", role: "alert" }, icon("warning"), h("div", {}, h("p", { dir: "auto" }, sentence(detail)), advice, again));
   }
 
   #buttons(message) {
     if (message.error) return [];
-    const rate = (rating, label) => {
-      const button = iconButton("thumb", label, () => this.#actions.rate(this.#message, rating));
-      button.dataset.rating = rating;
-      return button;
-    };
     const again = iconButton("retry", "Answer again", () => this.#actions.askAgain(this.#message));
     again.classList.add("again");
-    return [message.content ? this.#copyButton() : null, rate("up", "Good answer"), rate("down", "Bad answer"), again];
-  }
-
-  #showRating(rating) {
-    for (const button of this.#ending.querySelectorAll("[data-rating]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.rating === rating));
-    }
+    return [message.content ? this.#copyButton() : null, ...this.#feedback.buttons, again];
   }
 
   #copyButton() {
@@ -120,8 +114,10 @@ export class AnswerView {
       const done = await copy(asText(this.#message));
       button.replaceChildren(icon(done ? "check" : "warning"));
       button.title = done ? "Copied" : "The browser did not allow copying";
+      announce(button.title);
       setTimeout(() => button.replaceChildren(icon("copy")), 1600);
     });
+    button.classList.add("copy");
     return button;
   }
 

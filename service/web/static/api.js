@@ -1,5 +1,7 @@
 // The service's HTTP API as functions. A failure is always a Problem, whatever failed.
 
+import { sentence } from "./text.js";
+
 /** What went wrong, from the server's problem document: `code` is stable, `message` is for people. */
 export class Problem extends Error {
   constructor(code, message, status = 0, requestId = null) {
@@ -10,6 +12,7 @@ export class Problem extends Error {
   }
 }
 
+const SESSION = "/api/session";
 const LATER = { Prefer: "respond-async" }; // the answer comes by the stream
 
 const path = (...parts) => `/${parts.map(encodeURIComponent).join("/")}`;
@@ -21,15 +24,16 @@ function query(parameters) {
   return given.length > 0 ? `?${new URLSearchParams(given)}` : "";
 }
 
-async function request(url, { method = "GET", body, headers = {}, signal } = {}) {
+async function request(url, { method = "GET", body, headers = {}, signal, keepalive = false } = {}) {
   const sent = body === undefined ? { headers } : { body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
   let reply;
   try {
-    reply = await fetch(url, { method, signal, ...sent });
+    reply = await fetch(url, { method, signal, keepalive, ...sent });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("unreachable", "The service does not answer. Check that it is running, then try again.");
   }
+  if (reply.status === 401 && url !== SESSION) dispatchEvent(new Event("refused"));
   if (!reply.ok) throw await problem(reply);
   return reply;
 }
@@ -37,7 +41,7 @@ async function request(url, { method = "GET", body, headers = {}, signal } = {})
 async function problem(reply) {
   const fallback = { code: `http_${reply.status}`, detail: `The service answered with status ${reply.status}.` };
   const document = await reply.json().catch(() => fallback);
-  const message = document.detail ?? document.title ?? fallback.detail;
+  const message = sentence(document.detail ?? document.title ?? fallback.detail);
   return new Problem(document.code ?? fallback.code, message, reply.status, document.request_id ?? null);
 }
 
@@ -48,18 +52,25 @@ export const chats = {
   create: () => json("/api/chats", { method: "POST", body: {} }),
   get: (id) => json(path("api", "chats", id)),
   rename: (id, title) => json(path("api", "chats", id), { method: "PATCH", body: { title } }),
-  delete: (id) => request(path("api", "chats", id), { method: "DELETE" }),
+  delete: (id, keepalive = false) => request(path("api", "chats", id), { method: "DELETE", keepalive }),
   messages: (id, cursor, limit = 50) => json(path("api", "chats", id, "messages") + query({ limit, cursor, order: "desc" })),
   message: (id, messageId) => json(path("api", "chats", id, "messages", messageId)),
   ask: (id, content, key) =>
     json(path("api", "chats", id, "messages"), { method: "POST", body: { content }, headers: { ...LATER, "Idempotency-Key": key } }),
   regenerate: (id, messageId) =>
     json(path("api", "chats", id, "messages", messageId, "regenerate"), { method: "POST", headers: LATER }),
-  rate: (id, messageId, rating) =>
-    json(path("api", "chats", id, "messages", messageId, "feedback"), { method: "PUT", body: { rating } }),
+  rate: (id, messageId, rating, comment) =>
+    json(path("api", "chats", id, "messages", messageId, "feedback"), { method: "PUT", body: { rating, comment } }),
   cancel: (id, messageId) => request(path("api", "chats", id, "messages", messageId, "cancel"), { method: "POST" }),
   exportUrl: (id) => `${path("api", "chats", id, "export")}?format=markdown`,
   eventsUrl: (id, lastId) => path("api", "chats", id, "events") + query({ last_event_id: lastId }),
+};
+
+/** Who is asking; `begin` exchanges a key for the cookie of a sign-in. */
+export const session = {
+  get: () => json(SESSION),
+  begin: (key) => json(SESSION, { method: "POST", body: { key } }),
+  end: () => request(SESSION, { method: "DELETE" }),
 };
 
 export const kb = {

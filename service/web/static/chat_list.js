@@ -1,12 +1,14 @@
-// The list of chats: newest first, by day, searched, renamed in place, deleted after a question.
+// The list of chats: newest first, by day, searched, renamed in place, deleted and brought back.
 
 import { chats } from "./api.js";
 import { debounced, h, iconButton } from "./dom.js";
-import { confirmed, tell } from "./notices.js";
+import { tell } from "./notices.js";
 import { href } from "./route.js";
-import { dayName, moment } from "./text.js";
+import { dayName, moment, shortened } from "./text.js";
+import { Trash } from "./trash.js";
 
 const TYPING_MS = 150;
+const NAMED = 40; // characters of a title in a message
 
 export const titleOf = (chat) => chat.title ?? "New chat";
 
@@ -19,11 +21,14 @@ export class ChatList {
   #open = null;
   #renaming = false;
   #deleted;
+  #trash;
 
-  /** `box` takes words to look for; `deleted(id)` is told when a chat is gone. */
-  constructor(element, box, deleted) {
+  /** `box` takes words to look for; `deleted(id)` is told when a chat goes, `restored(id)` when one comes back. */
+  constructor(element, box, deleted, restored) {
     this.#element = element;
     this.#deleted = deleted;
+    this.#trash = new Trash(() => this.#render(), (chat) => (this.put(chat), restored(chat.id)));
+    element.addEventListener("keydown", (event) => this.#key(event));
     const typed = debounced(TYPING_MS, () => {
       this.#query = box.value.trim();
       this.load().catch((problem) => tell(problem));
@@ -52,8 +57,15 @@ export class ChatList {
     this.#render();
   }
 
+  /** A chat is gone for good. */
   remove(id) {
+    this.#trash.forget(id);
     if (this.#chats.delete(id)) this.#render();
+  }
+
+  /** Bring back the chat that was deleted last, if it still can be. */
+  undo() {
+    this.#trash.undo();
   }
 
   /** Mark the chat that is open, if any. */
@@ -80,6 +92,7 @@ export class ChatList {
     if (this.#renaming) return;
     const groups = new Map();
     for (const { chat, row } of this.#chats.values()) {
+      if (this.#trash.has(chat.id)) continue;
       const day = dayName(chat.created_at);
       if (!groups.has(day)) groups.set(day, h("ul", { "aria-label": day }));
       groups.get(day).append(row);
@@ -149,13 +162,31 @@ export class ChatList {
     box.select();
   }
 
-  async #delete(chat) {
-    const text = `“${titleOf(chat)}” and all its questions and answers will be removed for good.`;
-    if (!(await confirmed("Delete this chat?", text, "Delete"))) return;
-    const problem = await chats.delete(chat.id).then(() => null, (error) => error);
-    if (problem && problem.status !== 404) return tell(problem, () => this.#delete(chat));
-    this.remove(chat.id);
+  #delete(chat) {
+    const links = this.#links;
+    const at = links.findIndex((link) => link.closest("[data-chat]").dataset.chat === chat.id);
+    const next = links[at + 1] ?? links[at - 1];
+    this.#trash.put(chat, shortened(titleOf(chat), NAMED));
+    next?.focus();
     this.#deleted(chat.id);
+  }
+
+  get #links() {
+    return [...this.#element.querySelectorAll(".chat-link")];
+  }
+
+  /** Arrows go along the chats; F2 renames, Delete deletes the one with the focus. */
+  #key(event) {
+    const link = event.target.closest(".chat-link");
+    if (!link || event.ctrlKey || event.altKey || event.metaKey) return;
+    const row = link.closest("[data-chat]");
+    const { chat } = this.#chats.get(row.dataset.chat);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) this.#links[this.#links.indexOf(link) + step]?.focus();
+    else if (event.key === "F2") this.#rename(row, chat);
+    else if (event.key === "Delete") this.#delete(chat);
+    else return;
+    event.preventDefault();
   }
 }
 

@@ -18,7 +18,7 @@ export class Composer {
     this.#stop = form.querySelector(".stop");
     this.#ask = ask;
     this.#stop.addEventListener("click", stop);
-    box.value = sessionStorage.getItem(DRAFT) ?? "";
+    box.value ||= sessionStorage.getItem(DRAFT) ?? ""; // somebody may have begun before this page did
     box.addEventListener("input", () => this.#changed());
     box.addEventListener("keydown", (event) => this.#key(event));
     form.addEventListener("submit", (event) => {

@@ -112,6 +112,17 @@ export class Conversation {
     }
   }
 
+  /** Press a button of the last answer: "copy" or "again". */
+  press(name) {
+    const answers = [...this.#element.querySelectorAll(".answer:not([data-superseded])")];
+    answers.at(-1)?.querySelector(`.answer-actions .${name}`)?.click();
+  }
+
+  /** Bring the newest text into view. */
+  toNewest() {
+    this.#scroller.toEnd();
+  }
+
   /** Stop the answer that is being written. Throws a Problem. */
   async stop() {
     const running = this.#messages.running;
@@ -148,7 +159,7 @@ export class Conversation {
     const view = new AnswerView(message, {
       openCitation: this.#actions.openCitation,
       askAgain: (answer) => this.#send(() => chats.regenerate(this.#chatId, answer.id)).catch(this.#actions.failed),
-      rate: (answer, rating) => chats.rate(this.#chatId, answer.id, rating).then((rated) => this.#show(rated), this.#actions.failed),
+      rate: (answer, rating, comment) => this.#rate(answer, rating, comment),
     });
     this.#views.set(message.id, view);
     const former = this.#views.get(message.supersedes);
@@ -159,6 +170,12 @@ export class Conversation {
     }
     if (parent.lastElementChild === null) parent.append(h("section", { class: "turn" }));
     parent.lastElementChild.append(view.element);
+  }
+
+  async #rate(answer, rating, comment) {
+    const rated = await chats.rate(this.#chatId, answer.id, rating, comment).catch(this.#actions.failed);
+    if (rated) this.#show(rated);
+    return Boolean(rated);
   }
 
   #confirmed() {

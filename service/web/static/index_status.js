@@ -21,6 +21,12 @@ export const stateName = (status) => STATES[status.state] ?? status.state;
 /** The folder's own name; the whole path is of no use here. */
 export const folderName = (status) => status.folder.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1) || status.folder;
 
+/** Say what is wrong with the folder, or null. */
+export function folderTrouble(status) {
+  if (status?.state !== "missing" && status?.state !== "unreadable") return null;
+  return `The folder “${folderName(status)}” is ${status.state}. It is picked up as soon as it can be read; the setting KNOWLEDGE_DIR names it.`;
+}
+
 export class IndexStatus {
   #listeners = [];
   #timer = null;
@@ -41,7 +47,8 @@ export class IndexStatus {
 
   async #load() {
     clearTimeout(this.#timer);
-    const status = await kb.status().catch(() => null);
+    const [status, problem] = await kb.status().then((found) => [found, null], (error) => [null, error]);
+    if (problem?.status === 403) return; // the key opens chats only
     const working = status === null || status.progress !== null || status.state === "starting";
     this.#timer = setTimeout(() => this.#load(), working ? WORKING_MS : IDLE_MS);
     if (status === null) return;

@@ -4,12 +4,14 @@ import { kb } from "./api.js";
 import { debounced, h, icon } from "./dom.js";
 import { gapTable } from "./gaps.js";
 import { indexCard } from "./index_card.js";
+import { folderTrouble } from "./index_status.js";
 import { change, current, href } from "./route.js";
 import { searchResults } from "./search_results.js";
 import { capitalized, counted } from "./text.js";
 
 const TYPING_MS = 120;
 const SETTLED_MS = 250;
+const NONE = "There are no documents yet. Text files put into the folder appear here at once.";
 
 export class KnowledgeView {
   #element;
@@ -26,6 +28,7 @@ export class KnowledgeView {
   #content = h("div", { class: "knowledge-content" });
   #card = h("div", { class: "index-card" });
   #topicList = [];
+  #index;
   #abort = null;
   #visit = 0;
   #shown = null;
@@ -40,6 +43,7 @@ export class KnowledgeView {
 
   constructor(element, index) {
     this.#element = element;
+    this.#index = index;
     this.#box.addEventListener("input", () => this.#typed());
     index.onChange((status) => this.#card.replaceChildren(indexCard(status)));
     element.append(
@@ -90,7 +94,7 @@ export class KnowledgeView {
   async #documents(route) {
     const [page, gaps] = await Promise.all([kb.documents(route.topic, null, 200), kb.gaps()]);
     const table = route.topic ? null : gapTable(gaps.items);
-    if (page.items.length === 0) return [table, h("p", { class: "empty" }, "There are no documents yet. Text files put into the folder appear here at once.")].filter(Boolean);
+    if (page.items.length === 0) return [table, h("p", { class: "empty" }, folderTrouble(this.#index.status) ?? NONE)].filter(Boolean);
     const byTopic = Map.groupBy(page.items, (item) => item.topic);
     const about = new Map(this.#topicList.map((topic) => [topic.name, topic]));
     const sections = [...byTopic].map(([name, items]) => section(about.get(name) ?? { name, title: name, description: "" }, items, route));

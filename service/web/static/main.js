@@ -11,14 +11,26 @@ import { KnowledgeView } from "./knowledge.js";
 import { LiveStream } from "./live.js";
 import { announce, tell } from "./notices.js";
 import { change, current, go, onChange } from "./route.js";
+import { admitted } from "./session.js";
+import { listen } from "./shortcuts.js";
 import { welcome } from "./welcome.js";
 
 const lost = new Set(); // streams that are not connected
 let openTitle = "New chat";
+let wasOpen = null; // the chat that was open when it was deleted
 
 placeIcons(document);
+await admitted();
 const index = new IndexStatus();
-const list = new ChatList(byId("chat-list"), byId("chat-query"), (id) => id === current().chat && go({}));
+const list = new ChatList(
+  byId("chat-list"),
+  byId("chat-query"),
+  (id) => {
+    wasOpen = id === current().chat ? id : null;
+    if (wasOpen) go({});
+  },
+  (id) => id === wasOpen && go({ chat: id }),
+);
 const panel = new DocumentPanel(byId("panel"), () => change({ doc: null }));
 const knowledge = new KnowledgeView(byId("knowledge-view"), index);
 const composer = new Composer(byId("composer"), byId("question"), ask, stop);
@@ -160,14 +172,22 @@ function loadList() {
 }
 
 function keyPressed(event) {
-  if (event.key === "Escape") toggleSidebar(false);
-  if (event.key === "Escape" && panel.isOpen && !byId("confirm").open) change({ doc: null });
-  const typing = event.target.matches("input, textarea, select, [contenteditable]");
-  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  go({ view: "knowledge" });
-  knowledge.focus();
+  if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  toggleSidebar(false);
+  if (panel.isOpen) change({ doc: null });
 }
+
+listen({
+  newChat: () => (go({}), composer.focus()),
+  searchKnowledge: () => (go({ view: "knowledge" }), knowledge.focus()),
+  searchChats: () => (toggleSidebar(true), byId("chat-query").focus()),
+  writeQuestion: () => (current().view === "chat" || go({}), byId("question").focus()),
+  undo: () => list.undo(),
+  stop: () => conversation.busy && stop(),
+  copy: () => conversation.press("copy"),
+  again: () => conversation.press("again"),
+  toNewest: () => conversation.toNewest(),
+});
 
 async function nameModel() {
   const model = (await readiness())?.details?.model;
@@ -190,9 +210,10 @@ new LiveStream(allEventsUrl, null, {
     if (!resumed) loadList();
     begun = true;
   },
-  lost: () => {
+  lost: (closed) => {
     connection("all", true);
     if (!begun) loadList();
+    else if (closed) index.refresh(); // its answer tells why, also that the sign-in has ended
     begun = true;
   },
 });

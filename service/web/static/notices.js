@@ -1,35 +1,44 @@
-// Short messages at the edge of the page, and the question before something is lost.
+// Short messages at the edge of the page. They go by themselves, but not while somebody is at them.
 
 import { byId, h, iconButton } from "./dom.js";
 
 const SHOWN_MS = 12_000;
+const MOST = 3;
 
 /** Tell what went wrong; `retry`, when given, is offered as a button. */
 export function tell(problem, retry = null) {
-  const notice = h("div", { class: "notice" }, h("p", {}, problem.message));
-  const close = () => notice.remove();
-  if (retry) {
-    notice.append(h("button", { type: "button", class: "button", on: { click: () => (close(), retry()) } }, "Try again"));
-  }
-  notice.append(iconButton("close", "Dismiss", close));
-  byId("notices").replaceChildren(notice);
-  setTimeout(close, SHOWN_MS);
+  if (problem.status === 401) return; // the sign-in tells
+  notice(problem.message, { role: "alert", action: retry && "Try again", act: retry });
+}
+
+/**
+ * Show a message. `act` is called when its button `action` was pressed, else `ended` once it is gone.
+ * Gives a function that takes it away without calling either.
+ */
+export function notice(text, { role = "status", action = null, act = null, ended = null, ms = SHOWN_MS } = {}) {
+  let timer;
+  const element = h("div", { class: "notice", role }, h("p", { dir: "auto" }, text));
+  const away = () => {
+    clearTimeout(timer);
+    element.remove();
+  };
+  const end = () => (away(), ended?.());
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(end, ms);
+  };
+  if (action) element.append(h("button", { type: "button", class: "button", on: { click: () => (away(), act()) } }, action));
+  element.append(iconButton("close", "Dismiss", end));
+  for (const type of ["pointerenter", "focusin"]) element.addEventListener(type, () => clearTimeout(timer));
+  for (const type of ["pointerleave", "focusout"]) element.addEventListener(type, () => element.isConnected && wait());
+  element.addEventListener("end", end);
+  byId("notices").append(element);
+  if (byId("notices").childElementCount > MOST) byId("notices").firstElementChild.dispatchEvent(new Event("end"));
+  wait();
+  return away;
 }
 
 /** Read a text to those who listen to the page. */
 export function announce(text) {
   byId("announcer").textContent = text;
-}
-
-/** Ask before doing something that cannot be undone; resolves to whether it was confirmed. */
-export function confirmed(title, text, action) {
-  const dialog = byId("confirm");
-  byId("confirm-title").textContent = title;
-  byId("confirm-text").textContent = text;
-  byId("confirm-action").textContent = action;
-  dialog.returnValue = "cancel";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "confirm"), { once: true });
-  });
 }

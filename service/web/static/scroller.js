@@ -15,7 +15,7 @@ export class Scroller {
     this.#content = content;
     this.#button = button;
     box.addEventListener("scroll", () => this.#moved(), { passive: true });
-    button.addEventListener("click", () => this.#toEnd());
+    button.addEventListener("click", () => this.toEnd());
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(box);
     observer.observe(content);
@@ -41,7 +41,8 @@ export class Scroller {
     this.#box.scrollTop = scrollTop + this.#box.scrollHeight - scrollHeight;
   }
 
-  #toEnd() {
+  /** Bring the end into view, and keep it there while it grows. */
+  toEnd() {
     this.#following = true;
     this.#resized();
   }

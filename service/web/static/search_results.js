@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { href } from "./route.js";
-import { counted, cutAt, duration, lineRange } from "./text.js";
+import { codePoints, counted, cutAt, duration, lineRange } from "./text.js";
 
 const STEPS = {
   identifier: "an exact name",
@@ -33,7 +33,7 @@ function card(hit, route) {
     h("span", { class: "hit-title", dir: "auto" }, hit.title),
     h("span", { class: "hit-place" }, h("bdi", { class: "path" }, hit.document), ` · ${lineRange(hit.start_line, hit.end_line)}`),
     h("span", { class: "hit-heading", dir: "auto" }, headingPath(hit)),
-    h("span", { class: "hit-excerpt", dir: "auto" }, highlighted(hit.excerpt, hit.highlights)),
+    h("span", { class: "hit-excerpt", dir: "auto" }, highlighted(...withoutHeading(hit))),
   );
 }
 
@@ -41,6 +41,17 @@ function card(hit, route) {
 function headingPath({ heading, title }) {
   const path = heading.split(" > ");
   return (path[0] === title ? path.slice(1) : path).join(" › ");
+}
+
+/** The excerpt and what matched in it, without the heading line that stands above it already. */
+function withoutHeading({ heading, excerpt, highlights }) {
+  const [line] = excerpt.match(/^#{1,6} /) ?? [""];
+  const repeated = line + heading.split(" > ").at(-1);
+  if (line === "" || !excerpt.startsWith(repeated)) return [excerpt, highlights];
+  const rest = excerpt.slice(repeated.length);
+  const text = rest.trimStart();
+  const left = codePoints(excerpt) - codePoints(text);
+  return [text, highlights.filter(([start]) => start >= left).map(([start, end]) => [start - left, end - left])];
 }
 
 /** Mark ranges of a text; the server counts code points. */

@@ -39,8 +39,7 @@ function row(step, final) {
     "li",
     { class: "step", data: { state } },
     icon(state === "failed" ? "warning" : symbol(step)),
-    h("span", { dir: "auto" }, doing(step)),
-    pending ? null : h("span", { class: "quiet" }, outcome(step)),
+    h("span", {}, h("bdi", {}, doing(step)), pending ? null : outcome(step)),
   );
 }
 

@@ -29,6 +29,9 @@ export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString
 /** Begin with a capital letter: topics without a title are called like their folder. */
 export const capitalized = (text) => text.charAt(0).toLocaleUpperCase("en") + text.slice(1);
 
+/** Write what the service says of a failure as a sentence. */
+export const sentence = (text) => `${capitalized(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+
 export const lineRange = (first, last) => (first === last ? `line ${first}` : `lines ${first}–${last}`);
 
 /** Milliseconds as people say them. */

@@ -2,7 +2,7 @@
 
 import { kb } from "./api.js";
 import { h } from "./dom.js";
-import { folderName } from "./index_status.js";
+import { folderName, folderTrouble } from "./index_status.js";
 import { counted } from "./text.js";
 
 /** Questions that the sample knowledge answers, each offered only while its document is there. */
@@ -34,9 +34,8 @@ export function welcome(index, ask) {
 }
 
 function describe(status) {
-  if (status.state === "missing" || status.state === "unreadable") {
-    return [`The folder “${folderName(status)}” is ${status.state}. It is picked up as soon as it can be read; the setting KNOWLEDGE_DIR names it.`];
-  }
+  const trouble = folderTrouble(status);
+  if (trouble) return [trouble];
   if (status.indexed === 0) {
     return [`The folder “${folderName(status)}” has no documents yet. Put text files into it: they can be asked about within a second.`];
   }

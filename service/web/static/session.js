@@ -1,0 +1,67 @@
+// Who is asking. Where the service wants a key the page asks for it; it becomes a cookie that no script can read.
+
+import { session } from "./api.js";
+import { byId, h } from "./dom.js";
+
+const ENDED = "sign-in-ended"; // kept while the page begins anew
+
+
+/** Wait until somebody may ask, signed in where that is needed; from then on the end of a sign-in is noticed. */
+export async function admitted() {
+  const [who, problem] = await session.get().then((found) => [found, null], (error) => [null, error]);
+  if (problem?.status === 401) return signedIn();
+  addEventListener("refused", recheck, { once: true });
+  byId("who").hidden = !who?.signed_in;
+  byId("who-name").textContent = who?.name ?? "";
+  byId("sign-out").addEventListener("click", leave);
+  const readsKnowledge = who?.scopes.includes("kb") ?? true;
+  for (const id of ["open-knowledge", "index-badge"]) byId(id).hidden = !readsKnowledge;
+}
+
+/** A request was refused: when it was for want of a sign-in, begin anew with asking for one. */
+async function recheck() {
+  const problem = await session.get().then(() => null, (error) => error);
+  if (problem?.status === 401) {
+    sessionStorage.setItem(ENDED, "1");
+    location.reload();
+  } else addEventListener("refused", recheck, { once: true });
+}
+
+async function leave() {
+  await session.end().catch(() => null);
+  location.reload();
+}
+
+/** Ask for a key. Never resolves: the page begins anew with it, wherever it stood. */
+function signedIn() {
+  const dialog = byId("sign-in");
+  const box = byId("key");
+  byId("sign-in-text").replaceChildren(...reason());
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.firstElementChild.addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter(box);
+  });
+  document.addEventListener("visibilitychange", () => document.hidden || session.get().then(() => location.reload(), () => null));
+  document.body.dataset.state = "signed-out";
+  dialog.showModal();
+  return new Promise(() => {});
+}
+
+function reason() {
+  if (sessionStorage.getItem(ENDED)) return ["Your sign-in has ended, or its key was revoked. What you have typed is kept."];
+  return ["This service asks for an API key. Whoever runs it makes one with ", h("code", {}, "kb-agent keys create NAME"), "."];
+}
+
+async function enter(box) {
+  const key = box.value.trim();
+  if (key === "") return;
+  const problem = await session.begin(key).then(() => null, (error) => error);
+  if (problem === null) {
+    sessionStorage.removeItem(ENDED);
+    return location.reload();
+  }
+  byId("sign-in-error").textContent = problem.message;
+  box.setAttribute("aria-invalid", "true");
+  box.select();
+}
