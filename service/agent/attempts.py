@@ -85,28 +85,47 @@ class CallObserver(Protocol):
 class Watch:
     """The clock of one attempt: how long it may still be silent, and when it must be over.
 
-    Only waiting for the provider counts as silence: a caller that is slow to take a piece does not.
+    Only waiting for the provider counts as silence: a caller that is slow to take a piece does not. One timer
+    serves all waits: a chunk only moves the time that it looks at when it rings.
     """
 
     def __init__(self, timeouts: Timeouts, observer: CallObserver) -> None:
         self._gap = timeouts.gap
         self._observer = observer
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._began = self._now()
         self._last = self._began + timeouts.attempt
         self._silence = timeouts.first_byte
         self._tail = math.inf
         self._progress = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
+        self._waiting: asyncio.Task[object] | None = None
+        self._rang = False
+
+    def close(self) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def bound(self, step: Awaitable[T]) -> T:
         """Wait for `step`. Raises ModelError when it takes too long; then it is cancelled."""
         began = self._now()
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task else 0
+        self._due = min(began + self._silence, self._last)
+        self._waiting = task
+        if self._timer is None or self._timer.when() > self._due:
+            self._arm()
         try:
-            async with asyncio.timeout_at(min(began + self._silence, self._last)):
-                return await step
-        except TimeoutError:
+            return await step
+        except asyncio.CancelledError:
+            if not self._rang or task is None or task.uncancel() > cancelled:
+                raise
             raise self._failure() from None
         finally:
+            self._waiting = None
             self._silence -= self._now() - began
 
     def look(self, builder: ReplyBuilder) -> None:
@@ -120,6 +139,20 @@ class Watch:
             tail = _DRAIN_SECONDS if builder.settled else _TAIL_SECONDS
             if tail < self._tail:
                 self._tail = self._silence = tail
+
+    def _arm(self) -> None:
+        self.close()
+        self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiting is None:
+            return
+        if self._now() < self._due:
+            self._arm()
+        else:
+            self._rang = True
+            self._waiting.cancel()
 
     def _failure(self) -> ModelError:
         if self._now() >= self._last:

@@ -7,13 +7,13 @@ import math
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx2
+import aiohttp
 import openai
 
 from service.errors import ModelError
@@ -121,6 +121,15 @@ _FIELD_ADVICE = {
     "tools": ", it named the field tools: the model may not be able to call tools",
 }
 
+_REASONS: Sequence[tuple[type[BaseException], str]] = (
+    (ssl.SSLError, "the TLS handshake failed"),
+    (socket.gaierror, "its host name does not resolve"),
+    (ConnectionRefusedError, "the connection was refused"),
+    (aiohttp.ConnectionTimeoutError, "connecting took longer than LLM_CONNECT_TIMEOUT"),
+    (aiohttp.ServerDisconnectedError, "it closed the connection without an answer"),
+    (ConnectionResetError, "it closed the connection without an answer"),
+)
+
 
 def failure(code: str, note: str = "", *, retry_after: float | None = None, body: object = None) -> ModelError:
     """The error for `code`; `note` goes into the sentence and must be text of ours.
@@ -215,20 +224,14 @@ def _field_advice(error: object) -> str:
 
 
 def _reason(error: BaseException) -> str:
+    """What the connection failed of. The transport calls most of it ConnectTimeout: aiohttp's own class tells."""
+    chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "the TLS handshake failed"
-        if isinstance(cause, socket.gaierror):
-            return "its host name does not resolve"
-        if isinstance(cause, ConnectionRefusedError):
-            return "the connection was refused"
-        if isinstance(cause, httpx2.ConnectTimeout):
-            return "connecting took longer than LLM_CONNECT_TIMEOUT"
-        if isinstance(cause, (httpx2.RemoteProtocolError, httpx2.ReadError)):
-            return "it closed the connection without an answer"
+        chain.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return ""
+    found = (text for kind, text in _REASONS for one in chain if isinstance(one, kind))
+    return next(found, "")
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

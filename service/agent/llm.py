@@ -4,15 +4,14 @@ For every chunk the SDK would build a pydantic object, which was half of a turn'
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
-import anyio
+import aiohttp
 import httpx2
 import openai
 
@@ -25,8 +24,8 @@ from service.agent.sse import BodyParser, SseParser, WholeBody
 from service.errors import ModelError, SettingsError
 from service.telemetry import tracing
 
-# httpx2 lets the last two through unmapped; the SDK catches them too, but not on the raw path.
-_BROKEN = (httpx2.HTTPError, ssl.SSLError, anyio.EndOfStream)
+# The transport lets the last two through where it knows no counterpart.
+_BROKEN = (httpx2.HTTPError, aiohttp.ClientError, OSError)
 _MAX_ERROR_BYTES = 16 * 1024
 
 
@@ -73,7 +72,7 @@ class SdkChatModel:
             timeout=timeout,
             # Compressed streams are held back by whoever compresses them.
             default_headers={"Accept-Encoding": "identity"},
-            http_client=openai.DefaultAsyncHttpxClient(
+            http_client=openai.DefaultAioHttpClient(
                 follow_redirects=False, timeout=timeout, event_hooks={"response": [_cap_error_body]}
             ),
         )
@@ -157,12 +156,13 @@ class SdkChatModel:
     async def _attempt(self, body: Mapping[str, Any], tools: Sequence[str]) -> AsyncGenerator[TextPiece | Reply]:
         watch = Watch(self._timeouts, self._observer)
         async with AsyncExitStack() as stack:
+            stack.callback(watch.close)
             response = await self._open(stack, body, watch)
             parser, builder = _readers(response, self._endpoint.model, tools)
-            network = await stack.enter_async_context(aclosing(response.aiter_bytes()))
+            network = await stack.enter_async_context(aclosing(_body(response)))
             ended = False
             while not ended:
-                text = ""
+                text, fault = "", None
                 try:
                     data = await _next(network, watch)
                     ended = data is None
@@ -170,12 +170,13 @@ class SdkChatModel:
                         text += builder.add(payload)
                 except ModelError as error:
                     # What goes wrong after the answer's end does not unmake it; a body's last line may be cut.
-                    if not (builder.ended or (ended and error.code == "provider_protocol_error")):
-                        raise
+                    fault = None if builder.ended or (ended and error.code == "provider_protocol_error") else error
                     ended = True
                 watch.look(builder)
                 if text:
                     yield TextPiece(text)
+                if fault is not None:  # what came before it, maybe in the same packet, has been shown
+                    raise fault
         rest, reply = builder.end()
         if rest:
             yield TextPiece(rest)
@@ -193,6 +194,13 @@ class SdkChatModel:
         except (openai.OpenAIError, *_BROKEN) as error:
             raise from_exception(error) from error
         return response.http_response
+
+
+def _body(response: httpx2.Response) -> AsyncGenerator[bytes]:
+    """The bytes of a body; what was not compressed is spared the layers that decompress."""
+    if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
+        return response.aiter_bytes()
+    return cast(AsyncGenerator[bytes], aiter(response.stream))
 
 
 async def _next(network: AsyncGenerator[bytes], watch: Watch) -> bytes | None:
