@@ -106,11 +106,16 @@ class Database:
         What `work` raises undoes its own statements and is raised here. Raises StorageError when nothing was
         stored. A caller that is cancelled meanwhile does not undo it.
         """
-        if self._closed:
-            raise StorageError("the database is closed")
+        return await self.submit(work)
+
+    def submit(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue `work` after what was queued before; the future ends as `write` would. It has to be awaited."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writes.put_nowait(_Write(work, future))
-        return await future
+        if self._closed:
+            future.set_exception(StorageError("the database is closed"))
+        else:
+            self._writes.put_nowait(_Write(work, future))
+        return future
 
     async def read(self, work: Callable[[sqlite3.Connection], T], *, deadline: float = 5.0) -> T:
         """Run `work` on a read-only connection, at most `deadline` seconds of it.

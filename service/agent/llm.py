@@ -200,7 +200,7 @@ def _body(response: httpx2.Response) -> AsyncGenerator[bytes]:
     """The bytes of a body; what was not compressed is spared the layers that decompress."""
     if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
         return response.aiter_bytes()
-    return cast(AsyncGenerator[bytes], aiter(response.stream))
+    return cast("AsyncGenerator[bytes]", aiter(response.stream))
 
 
 async def _next(network: AsyncGenerator[bytes], watch: Watch) -> bytes | None:

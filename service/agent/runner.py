@@ -32,7 +32,7 @@ from service.agent.loop import (
 from service.agent.model import ChatModel, Message
 from service.agent.tools import Toolbox, sources_json
 from service.chats.records import Failure, Status
-from service.chats.turns import Ending, Turn, TurnStore
+from service.chats.turns import Asked, Ending, Turn, TurnStore
 from service.errors import Conflict, ModelError, StorageError
 from service.telemetry import TURN_ID, Metrics, tracing
 
@@ -51,6 +51,8 @@ class _Run:
     toolbox: Toolbox
     turn: Turn | None = None
     asked: Situation | None = None
+    calling: Asked | None = None  # is stored with the first step it asked for
+    storing: asyncio.Future[None] | None = None  # the write that is under way while the turn goes on
     saved: float = field(default_factory=time.monotonic)
 
 
@@ -202,6 +204,7 @@ class TurnRunner:
                 async with aclosing(events):
                     async for event in events:
                         await self._fold(turn, event, run)
+                await _stored(run)
         except TimeoutError:
             failure = TIMED_OUT
         except ModelError as error:
@@ -234,18 +237,24 @@ class TurnRunner:
     async def _fold(self, turn: Turn, event: TurnEvent, run: _Run) -> None:
         match event:
             case TextAdded(text):
+                await _stored(run)
                 if len(run.draft.text) == len(text):
                     self._metrics.first_token_seconds.observe(time.monotonic() - run.draft.started)
                 self._turns.extend(turn, text)
                 await self._save(turn, run)
             case TextWithdrawn(reason):
+                await _stored(run)
                 await self._turns.reset(turn, reason)
             case ModelReplied(number, message, duration_ms):
-                await self._turns.model_step(turn, number, message.wire(), duration_ms)
+                run.calling = Asked(number, message.wire(), duration_ms)
             case ToolStarted(step):
-                await self._turns.tool_started(turn, step)
+                await _stored(run)
+                run.storing = self._turns.tool_started(turn, step, run.calling)
+                run.calling = None
             case ToolFinished(step, result):
-                await self._turns.tool_step(turn, step, result.message.wire(), sources_json(result.sources))
+                await _stored(run)
+                wire, sources = result.message.wire(), sources_json(result.sources)
+                run.storing = self._turns.tool_step(turn, step, wire, sources)
                 self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
 
     async def _save(self, turn: Turn, run: _Run) -> None:
@@ -271,8 +280,17 @@ class TurnRunner:
             finding=finding(asked, draft, run.toolbox, outcome) if asked else None,
             texts=await texts_cited(run.toolbox.kb, draft.citations, run.toolbox.sources.values()),
         )
+        with contextlib.suppress(StorageError):  # then that step is missing, and this write goes on until it is in
+            await _stored(run)
         await until_stored(lambda: self._turns.finish(turn, ending))
         report(self._metrics, turn.id, draft, status, failure)
+
+
+async def _stored(run: _Run) -> None:
+    """Wait for the write that is under way. Raises what it raised: nothing may follow a step that is not stored."""
+    if run.storing is not None:
+        storing, run.storing = run.storing, None
+        await storing
 
 
 @contextlib.asynccontextmanager

@@ -47,6 +47,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A model's reply that asked for tools: its place among the steps and its transcript message."""
+
+    number: int
+    wire: Mapping[str, Any]
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Unfinished:
     """A turn without an end, and how often it was begun."""
 
@@ -79,7 +88,11 @@ _TERMINAL = {
 
 
 class TurnStore:
-    """Stores a turn step by step. Each method commits before it returns."""
+    """Stores a turn step by step. What is awaited is committed.
+
+    Of the two that give a future, one may be under way while the turn goes on; whoever calls the next method, or
+    shows text, awaits it first. So nothing is stored or seen out of order.
+    """
 
     def __init__(self, db: Database, log: EventLog) -> None:
         self._db = db
@@ -108,17 +121,25 @@ class TurnStore:
 
         return await self._db.write(work)
 
-    async def model_step(self, turn: Turn, number: int, wire: Mapping[str, Any], duration_ms: float) -> None:
-        """Store a model reply that asked for tools, as the message it became. Raises Conflict when stale."""
-        row = _step_row(turn, number, "model", wire, duration_ms)
-        await self._db.write(lambda tx: self._insert_step(tx, turn, row))
+    def tool_started(self, turn: Turn, step: Step, asked: Asked | None = None) -> asyncio.Future[None]:
+        """Tell that a tool call begins, and with the first one store the reply that `asked` for it.
 
-    async def tool_started(self, turn: Turn, step: Step) -> None:
-        """Tell that a tool call begins. Raises Conflict when stale."""
-        await self._tell(turn, EventType.STEP_STARTED, {"step": public(step)})
+        The future has no value; it raises Conflict when stale.
+        """
 
-    async def tool_step(self, turn: Turn, step: Step, wire: Mapping[str, Any], sources: str = "[]") -> None:
-        """Store a tool call with its result, as the transcript message it became. Raises Conflict when stale."""
+        def work(tx: Transaction) -> None:
+            self._check(tx, turn)
+            if asked is not None:
+                row = _step_row(turn, asked.number, "model", asked.wire, asked.duration_ms)
+                tx.execute(self._sql["insert_step"], row)
+            self._append(tx, turn, EventType.STEP_STARTED, {"message_id": turn.id, "step": public(step)})
+
+        return self._db.submit(work)
+
+    def tool_step(
+        self, turn: Turn, step: Step, wire: Mapping[str, Any], sources: str = "[]"
+    ) -> asyncio.Future[None]:
+        """Store a tool call with its result, as the transcript message it became; a future like the other."""
         row = _step_row(turn, step.number, "tool", wire, step.duration_ms or 0.0) | {
             "name": step.name,
             "arguments": step.arguments,
@@ -129,10 +150,11 @@ class TurnStore:
         }
 
         def work(tx: Transaction) -> None:
-            self._insert_step(tx, turn, row)
+            self._check(tx, turn)
+            tx.execute(self._sql["insert_step"], row)
             self._append(tx, turn, EventType.STEP_COMPLETED, {"message_id": turn.id, "step": public(step)})
 
-        await self._db.write(work)
+        return self._db.submit(work)
 
     async def done(self, turn: Turn) -> tuple[Done, ...]:
         """Give what earlier attempts at the turn finished, in order."""
@@ -157,7 +179,12 @@ class TurnStore:
 
     async def reset(self, turn: Turn, reason: str) -> None:
         """Tell that the answer's text so far is withdrawn. Raises Conflict when stale."""
-        await self._tell(turn, EventType.ANSWER_RESET, {"reason": reason})
+
+        def work(tx: Transaction) -> None:
+            self._check(tx, turn)
+            self._append(tx, turn, EventType.ANSWER_RESET, {"message_id": turn.id, "reason": reason})
+
+        await self._db.write(work)
 
     async def finish(self, turn: Turn, ending: Ending) -> Message:
         """End the turn. Raises Conflict when it has ended already or another attempt has begun."""
@@ -215,17 +242,6 @@ class TurnStore:
             return tuple(Exchange(question, answer) for question, answer in found)
 
         return await self._db.read(work)
-
-    async def _tell(self, turn: Turn, kind: EventType, data: Mapping[str, Any]) -> None:
-        def work(tx: Transaction) -> None:
-            self._check(tx, turn)
-            self._append(tx, turn, kind, {"message_id": turn.id, **data})
-
-        await self._db.write(work)
-
-    def _insert_step(self, tx: Transaction, turn: Turn, row: Mapping[str, Any]) -> None:
-        self._check(tx, turn)
-        tx.execute(self._sql["insert_step"], row)
 
     def _check(self, tx: Transaction, turn: Turn) -> None:
         if tx.execute(self._sql["writable"], {"id": turn.id, "attempt": turn.attempt}).fetchone() is None:

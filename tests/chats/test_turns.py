@@ -6,7 +6,7 @@ import pytest
 
 from service.chats.events import EventType, Scope
 from service.chats.records import Failure, Outcome, Status, Step
-from service.chats.turns import Ending
+from service.chats.turns import Asked, Ending
 from service.errors import Conflict
 from tests.chats.conftest import Chats, completed
 
@@ -18,8 +18,7 @@ async def logged(chats: Chats, chat_id: str) -> list[EventType]:
 async def test_a_turn_logs_its_way_from_question_to_answer(chats: Chats) -> None:
     turn = await chats.begun()
     step = Step(2, "search_kb", "{}", 1, None, 1.0)
-    await chats.turns.model_step(turn, 1, {"role": "assistant"}, 1.0)
-    await chats.turns.tool_started(turn, step)
+    await chats.turns.tool_started(turn, step, Asked(1, {"role": "assistant"}, 1.0))
     await chats.turns.tool_step(turn, step, {"role": "tool"})
     await chats.turns.reset(turn, "because")
     await chats.turns.finish(turn, completed("done"))
@@ -68,8 +67,7 @@ async def test_a_stale_attempt_can_write_nothing(chats: Chats) -> None:
     before = await logged(chats, stale.chat_id)
     step = Step(1, "search_kb", "{}", 1, None, 1.0)
     for attempt in (
-        chats.turns.model_step(stale, 1, {}, 1.0),
-        chats.turns.tool_started(stale, step),
+        chats.turns.tool_started(stale, step, Asked(1, {}, 1.0)),
         chats.turns.tool_step(stale, step, {}),
         chats.turns.reset(stale, "x"),
         chats.turns.finish(stale, completed("wrong")),
