@@ -287,7 +287,7 @@ class TurnRunner:
 
 
 async def _stored(run: _Run) -> None:
-    """Wait for the write that is under way. Raises what it raised: nothing may follow a step that is not stored."""
+    """Wait for the write that is under way. Raises what it raised: nothing may follow what is not stored."""
     if run.storing is not None:
         storing, run.storing = run.storing, None
         await storing

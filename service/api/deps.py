@@ -66,12 +66,13 @@ class Services:
     metrics_token: str | None
 
 
-def _services(request: Request) -> Services:
+# Dependencies are coroutines where they wait for nothing too: plain functions get a thread each.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _visit(request: Request) -> Visit:
+async def _visit(request: Request) -> Visit:
     """Give the visit that the gatekeeper made of the request. Raises AccessRefused where it let in nobody."""
     visit: Visit | None = getattr(request.state, "visit", None)
     if visit is None:
@@ -79,12 +80,12 @@ def _visit(request: Request) -> Visit:
     return visit
 
 
-def _caller(request: Request) -> str:
-    return _visit(request).principal.owner
+async def _caller(request: Request) -> str:
+    return (await _visit(request)).principal.owner
 
 
-def _stream_place(request: Request, services: Annotated[Services, Depends(_services)]) -> None:
-    services.access.streams.hold(_visit(request))
+async def _stream_place(request: Request, services: Annotated[Services, Depends(_services)]) -> None:
+    services.access.streams.hold(await _visit(request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Access:
         _bearer: Annotated[Any, Security(_BEARER)] = None,
         _session: Annotated[Any, Security(_SESSION)] = None,
     ) -> None:
-        await self.grant(services, _visit(request))
+        await self.grant(services, await _visit(request))
 
     async def grant(self, services: Services, visit: Visit) -> None:
         """Let the visit through. Raises AccessRefused `scope_missing`, Overloaded `rate_limited`."""
@@ -116,7 +117,7 @@ class Access:
             visit.headers.update(allowance.headers())
 
 
-def _open() -> None:
+async def _open() -> None:
     """Mark a route that asks nothing of its caller."""
 
 
@@ -147,13 +148,13 @@ def cursor_of(key: str | int | None) -> str | None:
     return None if key is None else base64.urlsafe_b64encode(str(key).encode()).decode()
 
 
-def _number_key(
+async def _number_key(
     cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,
 ) -> int | None:
     return number_of(cursor)
 
 
-def _name_key(
+async def _name_key(
     cursor: Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")] = None,
 ) -> str | None:
     return key_of(cursor)
@@ -165,7 +166,7 @@ async def left(request: Request) -> None:
         pass
 
 
-def _resume(
+async def _resume(
     last_event_id: Annotated[str | None, Query(max_length=100, description="Resume after this event id.")] = None,
     header: Annotated[
         str | None, Header(alias="Last-Event-ID", max_length=100, description="The same; it wins over the query.")

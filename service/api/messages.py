@@ -66,7 +66,7 @@ class ReplyForm:
     wait: float
 
 
-def _reply_form(
+async def _reply_form(
     services: ServicesDep,
     visit: VisitDep,
     accept: Annotated[str, Header(description="`text/event-stream` to follow the answer, else JSON.")] = "",

@@ -101,7 +101,7 @@ def install(app: FastAPI) -> None:
     app.mount("/static", Mounted(_PageFiles(packages=[("service", "web/static")]), None), name="static")
 
 
-def _page(request: Request) -> Page:
+async def _page(request: Request) -> Page:
     page: Page = request.app.state.page
     return page
 

@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any, Final
 
 from service.chats.records import timestamp
 from service.database import Database, Transaction, load_queries
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PAGE: Final = 200
 _PRUNE_BATCH: Final = 1_000
+_RECENT: Final = 256  # events kept in memory, so that following a turn from its beginning asks no database
 _QUEUE_LIMIT: Final = 1_000  # events a subscriber may lag behind before it is dropped and has to resume
 
 
@@ -88,7 +90,7 @@ class LiveAnswer:
         """Encode the text from `offset` on as the data of an `answer.delta`; once for all who stand there."""
         start, end, data = self._encoded
         if (start, end) != (offset, len(self.text)):
-            data = encode({"message_id": self.turn_id, "offset": offset, "text": self.text[offset:]})
+            data = encode_delta(self.turn_id, offset, self.text[offset:])
             self._encoded = (offset, len(self.text), data)
         return data
 
@@ -120,6 +122,7 @@ class EventLog:
         self._chat_subscriptions: dict[str, set[Subscription]] = {}
         self._owner_subscriptions: dict[str, set[Subscription]] = {}
         self._live: dict[str, LiveAnswer] = {}
+        self._recent: deque[Event] = deque(maxlen=_RECENT)
         self._newest = 0
         self._closed = False
 
@@ -143,6 +146,9 @@ class EventLog:
 
     async def replay(self, scope: Scope, after: int) -> tuple[Event, ...]:
         """Read at most 200 logged events of `scope` after the given id, oldest first."""
+        if self._recent and self._recent[0].id <= after + 1:
+            newer = takewhile(lambda event: event.id > after, reversed(self._recent))
+            return tuple(event for event in newer if scope.covers(event))[: -_PAGE - 1 : -1]
         name = "replay_all" if scope.chat_id is None else "replay_chat"
         parameters = {"owner": scope.owner, "chat": scope.chat_id, "after": after, "limit": _PAGE}
         parameters |= {"knowledge": scope.knowledge}
@@ -163,6 +169,10 @@ class EventLog:
 
     async def turn_begin(self, turn_id: str) -> int:
         """Give the id of the event before the turn's first one, so that a reader of the log begins with it."""
+        recent = next((event for event in self._recent if event.turn_id == turn_id), None)
+        # The question's event may have been dropped before the answer's; they have neighbouring ids.
+        if recent is not None and recent.type is EventType.MESSAGE_CREATED and recent is not self._recent[0]:
+            return recent.id - 1
         row = await self._db.read(lambda c: c.execute(self._sql["turn_begin"], (turn_id,)).fetchone())
         return int(row[0]) - 1 if row[0] is not None else 0
 
@@ -239,6 +249,10 @@ class EventLog:
 
     def _publish(self, event: Event) -> None:
         self._newest = event.id
+        if event.type is EventType.CHAT_DELETED:
+            kept = [known for known in self._recent if known.chat_id != event.chat_id]
+            self._recent = deque(kept, maxlen=_RECENT)
+        self._recent.append(event)
         live = self._live.get(event.chat_id or "")
         if event.type is EventType.ANSWER_RESET and live is not None:
             live.text, live.since = "", event.id
@@ -256,7 +270,12 @@ class EventLog:
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """Encode event data as one line of JSON."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(data).encode()
+
+
+def encode_delta(turn_id: str, offset: int, text: str) -> bytes:
+    """Encode the data of an `answer.delta`; there are more of them than of all other events."""
+    return f'{{"message_id":"{turn_id}","offset":{offset},"text":{_JSON.encode(text)}}}'.encode()
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode
+from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode, encode_delta
 from service.errors import NotFound
 
 _POSITION: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
@@ -103,6 +103,38 @@ def _ends(scope: Scope, kind: EventType) -> bool:
     return kind is EventType.CHAT_DELETED and scope.chat_id is not None
 
 
+class _Heartbeat:
+    """Sets `wake` after `idle` seconds without a frame. A frame does not touch the timer, it moves a number."""
+
+    def __init__(self, idle: float, wake: asyncio.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle = idle
+        self._wake = wake
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(idle, self._ring)
+        self._rang = False
+
+    def sent(self) -> None:
+        """Begin the time anew."""
+        self._last = self._loop.time()
+
+    def due(self) -> bool:
+        """Whether a sign of life has to be sent now."""
+        due, self._rang = self._rang, False
+        return due
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._timer.cancel()
+
+    def _ring(self) -> None:
+        if self._loop.time() >= self._last + self._idle:
+            self._rang = True
+            self._last = self._loop.time()
+            self._wake.set()
+        self._timer = self._loop.call_at(self._last + self._idle, self._ring)
+
+
 class _Reader:
     """One subscriber's way through the log and the live answer."""
 
@@ -121,17 +153,17 @@ class _Reader:
             yield frame
             if _ends(self._scope, frame.type):
                 return
-        while not self._subscription.ended:
-            self._subscription.wake.clear()
-            for frame in self._pending():
-                yield frame
-                if _ends(self._scope, frame.type):
-                    return
-            if not self._subscription.wake.is_set():
-                try:
-                    async with asyncio.timeout(idle):
-                        await self._subscription.wake.wait()
-                except TimeoutError:
+        wake = self._subscription.wake
+        with contextlib.closing(_Heartbeat(idle, wake)) as heartbeat:
+            while not self._subscription.ended:
+                wake.clear()
+                for frame in self._pending():
+                    heartbeat.sent()
+                    yield frame
+                    if _ends(self._scope, frame.type):
+                        return
+                await wake.wait()
+                if heartbeat.due():
                     yield None
 
     async def _replayed(self) -> AsyncIterator[Frame]:
@@ -179,5 +211,5 @@ class _Reader:
         offset = self.position.offset
         if offset >= len(content):
             return []
-        data = encode({"message_id": event.turn_id, "offset": offset, "text": content[offset:]})
+        data = encode_delta(event.turn_id or "", offset, content[offset:])
         return [Frame(Position(self.position.event, len(content)), EventType.ANSWER_DELTA, data)]
