@@ -26,6 +26,7 @@ from service.telemetry import tracing
 
 # The transport lets the last two through where it knows no counterpart.
 _BROKEN = (httpx2.HTTPError, aiohttp.ClientError, OSError)
+_PATH = "/chat/completions"
 _MAX_ERROR_BYTES = 16 * 1024
 
 
@@ -78,8 +79,6 @@ class SdkChatModel:
         )
         # The SDK takes these from OPENAI_* variables; the settings alone decide what is sent where.
         self._client.organization = self._client.project = None
-        # Reaching for it imports half of the SDK: now, not on the event loop in the first turn.
-        self._create = self._client.chat.completions.with_streaming_response.create
 
     @property
     def name(self) -> str:
@@ -142,6 +141,8 @@ class SdkChatModel:
 
     def _body(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
         body: dict[str, Any] = {
+            "model": self._endpoint.model,
+            "stream": True,
             "messages": [message.wire() for message in messages],
             "stream_options": {"include_usage": True},
             self._endpoint.max_tokens_field: self._endpoint.max_tokens,
@@ -184,16 +185,18 @@ class SdkChatModel:
 
     async def _open(self, stack: AsyncExitStack, body: Mapping[str, Any], watch: Watch) -> httpx2.Response:
         """Send the request; the response's head is here, its body is not."""
-        # `extra_body` overrides `messages`: the SDK spends 5 ms on typing 20 messages anew, 19 ms on 80.
-        request = self._create(model=self._endpoint.model, messages=(), stream=True, extra_body=body)
+        # Not by `chat.completions.create`, which types every message anew: 5 ms for 20 messages, 19 ms for 80.
+        stream = openai.AsyncStream[Any]
+        request = self._client.post(_PATH, cast_to=httpx2.Response, body=body, stream=True, stream_cls=stream)
         try:
-            response = await watch.bound(stack.enter_async_context(request))
+            response = cast("httpx2.Response", await watch.bound(request))
         except openai.APIStatusError as error:
             # Its text may quote the key, and a logged cause would show it.
             raise from_exception(error) from None
         except (openai.OpenAIError, *_BROKEN) as error:
             raise from_exception(error) from error
-        return response.http_response
+        stack.push_async_callback(response.aclose)
+        return response
 
 
 def _body(response: httpx2.Response) -> AsyncGenerator[bytes]:
