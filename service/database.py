@@ -18,10 +18,7 @@ from typing import Any, Final, Protocol, TypeVar
 import aiosqlite
 
 from service import schema
-from service.errors import (
-    ReadDeadlineExceeded,
-    StorageError,
-)
+from service.errors import ReadDeadlineExceeded, StorageError
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
