@@ -235,24 +235,21 @@ class TurnRunner:
         return messages
 
     async def _fold(self, turn: Turn, event: TurnEvent, run: _Run) -> None:
+        await _stored(run)
         match event:
             case TextAdded(text):
-                await _stored(run)
                 if len(run.draft.text) == len(text):
                     self._metrics.first_token_seconds.observe(time.monotonic() - run.draft.started)
                 self._turns.extend(turn, text)
                 await self._save(turn, run)
             case TextWithdrawn(reason):
-                await _stored(run)
                 await self._turns.reset(turn, reason)
             case ModelReplied(number, message, duration_ms):
                 run.calling = Asked(number, message.wire(), duration_ms)
             case ToolStarted(step):
-                await _stored(run)
                 run.storing = self._turns.tool_started(turn, step, run.calling)
                 run.calling = None
             case ToolFinished(step, result):
-                await _stored(run)
                 wire, sources = result.message.wire(), sources_json(result.sources)
                 run.storing = self._turns.tool_step(turn, step, wire, sources)
                 self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
