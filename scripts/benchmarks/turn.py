@@ -59,7 +59,10 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     with contextlib.ExitStack() as stack:
         model, _ = stack.enter_context(_program("scripts.benchmarks.instant_llm"))
-        ours, naive = stack.enter_context(_service(model)), stack.enter_context(_naive(model))
+        ours, naive = (
+            stack.enter_context(service(model, MAX_RUNNING_TURNS="64")),
+            stack.enter_context(_naive(model)),
+        )
         asyncio.run(_compare(ours, naive, options.turns, options.clients))
     return 0
 
@@ -130,19 +133,13 @@ async def _history(who: Contender, messages: int, turns: int) -> float:
 
 
 @contextlib.contextmanager
-def _service(model: str) -> Iterator[Contender]:
+def service(model: str, **settings: str) -> Iterator[Contender]:
+    """Run the service over the sample knowledge base, with the model at this address."""
     with tempfile.TemporaryDirectory() as place:
-        settings = {
-            "LLM_BASE_URL": model,
-            "LLM_MODEL": "instant",
-            "KNOWLEDGE_DIR": str(_KNOWLEDGE),
-            "DATA_DIR": place,
-            "LLM_PROBE": "false",
-            "MAX_RUNNING_TURNS": "64",
-            "LOG_LEVEL": "warning",
-        }
+        settings |= {"KNOWLEDGE_DIR": str(_KNOWLEDGE), "DATA_DIR": place, "LOG_LEVEL": "warning"}
+        settings |= {"LLM_BASE_URL": model, "LLM_MODEL": "instant", "LLM_PROBE": "false"}
         with _program("service", "serve", "--port", "0", **settings) as (base_url, pid):
-            _wait_ready(base_url)
+            wait_ready(base_url)
             yield Contender("service", base_url, pid)
 
 
@@ -165,7 +162,8 @@ def _program(module: str, *arguments: str, **settings: str) -> Iterator[tuple[st
             process.terminate()
 
 
-def _wait_ready(base_url: str) -> None:
+def wait_ready(base_url: str) -> None:
+    """Return when the service says that it is ready."""
     while httpx2.get(f"{base_url}/readyz").status_code != httpx2.codes.OK:
         time.sleep(0.05)
 

@@ -1,10 +1,13 @@
-"""Server-sent events: one small response on Starlette's streaming; an event's data is encoded once, as bytes."""
+"""Server-sent events: one small response of our own; an event's data is encoded once, as bytes."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Final
 
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from service.chats.events import EventType
 from service.chats.stream import Frame
@@ -15,25 +18,58 @@ _RETRY: Final = b"retry: 2000\n\n"
 _COMMENT: Final = b": still here\n\n"
 
 
-class EventStream(StreamingResponse):
-    """Sends frames as they come, and a comment where the generator yields None."""
+class EventStream(Response):
+    """Sends frames as they come, and a comment for each None, until they end or the client leaves.
+
+    Starlette's streaming has a task group and two tasks for each response, which idle streams pay in memory.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(
         self, frames: AsyncGenerator[Frame | None], metrics: Metrics, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(_encoded(frames, metrics), headers={**_HEADERS, **(headers or {})})
+        super().__init__(headers={**_HEADERS, **(headers or {})})
+        del self.headers["content-length"]
+        self._frames = frames
+        self._metrics = metrics
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is ASGI's
+        """Answer one request."""
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            async with asyncio.timeout(None) as until_left:
+                leaving.add_done_callback(lambda _: _end(until_left))
+                with self._metrics.streams.track_inprogress():
+                    await self._send(send)
+        except TimeoutError:
+            if not until_left.expired():
+                raise
+        finally:
+            leaving.cancel()
 
-async def _encoded(frames: AsyncGenerator[Frame | None], metrics: Metrics) -> AsyncIterator[bytes]:
-    with metrics.streams.track_inprogress():
-        yield _RETRY
-        async with aclosing(frames):
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": _RETRY, "more_body": True})
+        async with aclosing(self._frames) as frames:
             async for frame in frames:
                 if frame is not None and frame.type is EventType.STREAM_RESET:
-                    metrics.stream_resets.inc()
-                yield _COMMENT if frame is None else encode(frame)
+                    self._metrics.stream_resets.inc()
+                data = _COMMENT if frame is None else encode(frame)
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _end(block: asyncio.Timeout) -> None:
+    """Leave a block that is still being run, at once."""
+    with contextlib.suppress(RuntimeError):  # it was left meanwhile
+        block.reschedule(0.0)
 
 
 def encode(frame: Frame) -> bytes:
