@@ -57,8 +57,8 @@ WHERE turn_id = :id AND kind = 'tool' ORDER BY number;
 SELECT t.id, t.attempt FROM turns t JOIN messages m ON m.id = t.id WHERE m.status IN ('queued', 'running') ORDER BY m.seq;
 
 -- name: exchanges
--- Earlier questions of a chat with their answers, newest first.
+-- Earlier questions of a chat with their answers, newest first; read from the end, however long the chat is.
 SELECT q.content, a.content
-FROM turns t JOIN messages q ON q.id = t.question_id JOIN messages a ON a.id = t.id
-WHERE t.chat_id = :chat_id AND q.seq < :before AND a.status = 'completed' AND a.content <> '' AND a.superseded_by IS NULL
+FROM messages a CROSS JOIN turns t ON t.id = a.id CROSS JOIN messages q ON q.id = t.question_id
+WHERE a.chat_id = :chat_id AND q.seq < :before AND a.status = 'completed' AND a.content <> '' AND a.superseded_by IS NULL
 ORDER BY a.seq DESC LIMIT :limit;
