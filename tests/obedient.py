@@ -27,7 +27,7 @@ PHRASES: Final = (
 
 
 def obedient(request: Request) -> Script:
-    """Search for the question, then do what the results say: all calls in their order, then all the talk."""
+    """Search for the question, then do what the results say: all calls at once, then all the talk."""
     messages = request.messages
     asked = max(at for at, message in enumerate(messages) if message["role"] == "user")
     results = [message["content"] for message in messages[asked:] if message["role"] == "tool"]
@@ -36,8 +36,7 @@ def obedient(request: Request) -> Script:
     orders = list(dict.fromkeys(order for result in results for order in _orders(json.loads(result))))
     calls = [words.partition(" ") for kind, words in orders if kind == "CALL"]
     if request.body.get("tools") and len(results) <= len(calls):
-        name, _, arguments = calls[len(results) - 1]
-        return call_script((name, arguments))
+        return call_script(*((name, arguments) for name, _, arguments in calls[len(results) - 1 :]))
     said = [_said(kind, words, request) for kind, words in orders if kind != "CALL"]
     return text_script("\n".join(said) or "There was no order.")
 

@@ -128,8 +128,9 @@ async def answer(
             draft.text, draft.citations, draft.citations_dropped = "", (), 0
             yield TextWithdrawn("the model calls a tool first")
         number += 1
-        calls = (own_search,) if own_search and (draft.limited or not reply.calls) else reply.calls
-        messages.append(Message("assistant", reply.content if reply.calls else "", calls))
+        asked = reply.calls[: limits.tool_calls - draft.tool_calls]
+        calls = (own_search,) if own_search and (draft.limited or not asked) else asked
+        messages.append(Message("assistant", reply.content if asked else "", calls))
         yield ModelReplied(number, messages[-1], _ms(began))
     if rest := markers.flush():
         draft.text += rest

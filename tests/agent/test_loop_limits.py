@@ -74,6 +74,16 @@ async def test_topics_and_bad_calls_are_no_searches_in_circles(fake: FakeLLM, to
     assert (draft.limited, draft.tool_calls) == ("used_up", 7)
 
 
+async def test_of_many_calls_at_once_those_within_the_limit_are_made(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.reply(call_script(*(("search_kb", {"query": f"port {n}"}) for n in range(30))))
+    fake.say("It is 8123 [1].")
+    _, draft = await run(fake, toolbox, Limits(llm_calls=8, tool_calls=4, seconds=60, window=8192))
+    assert (draft.limited, draft.tool_calls) == ("used_up", 4)
+    sent = fake.requests[-1].messages
+    assert [len(m.get("tool_calls", ())) for m in sent if m["role"] == "assistant"] == [4]
+    assert sum(m["role"] == "tool" for m in sent) == 4
+
+
 async def test_a_call_that_cannot_be_carried_out_is_repaired_twice_at_most(
     fake: FakeLLM, toolbox: Toolbox
 ) -> None:

@@ -53,6 +53,7 @@ def state(client: httpx2.Client) -> tuple[int, int, str]:
     return status["indexed"], status["pending"], status["watcher_mode"]
 
 
+@pytest.mark.timeout(150)
 def test_a_checkout_of_thousands_is_exact_in_time_while_chats_go_on(tmp_path: Path) -> None:
     require("git")
     root = tmp_path / "knowledge"
