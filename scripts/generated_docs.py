@@ -62,9 +62,12 @@ def default_of(field: FieldInfo) -> str:
 
 
 def commands() -> Mapping[str, typer.core.TyperCommand]:
-    """The subcommands of kb-agent by name."""
+    """The subcommands of kb-agent by name; those of a group by both names."""
     group: Any = typer.main.get_command(cli.app)
-    found: Mapping[str, typer.core.TyperCommand] = group.commands
+    found: dict[str, typer.core.TyperCommand] = {}
+    for name, command in group.commands.items():
+        within = getattr(command, "commands", None)
+        found |= {f"{name} {word}": part for word, part in within.items()} if within else {name: command}
     return found
 
 

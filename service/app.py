@@ -39,7 +39,7 @@ from service.api import (
 from service.api.deps import Services
 from service.api.gatekeeping import guard
 from service.api.mcp_door import Open, open_door
-from service.api.middleware import BodyLimit, HostGuard, HttpMetrics, RequestId, unobserved
+from service.api.middleware import BodyLimit, HeaderLimit, HostGuard, HttpMetrics, RequestId, unobserved
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
 from service.chats.gaps import GapStore
@@ -55,7 +55,8 @@ from service.kb.search import KnowledgeBase
 from service.kb.waiting import Arrivals
 from service.kb.watcher import Intervals, Watcher
 from service.providers import open_model
-from service.server import Server, is_loopback, listen, make_server
+from service.running import Running, leave_note, remove_note
+from service.server import Server, check_exposure, is_loopback, listen, make_server
 from service.settings import Settings, otel
 from service.telemetry import Metrics
 
@@ -93,6 +94,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     guard(app)
     app.add_middleware(HostGuard, hosts=settings.hosts | {settings.host.lower()})
+    app.add_middleware(HeaderLimit)
     app.add_middleware(HttpMetrics, metrics=metrics)
     app.add_middleware(RequestId)
     return app
@@ -109,13 +111,19 @@ async def serving(settings: Settings, on_ready: Callable[[str], None]) -> AsyncI
     async with _exporting(), open_services(settings, metrics) as services:
         app.state.services = services
         listening = listen(settings.host, settings.port)
-        server = make_server(app, settings.host, on_ready=on_ready, on_stop=partial(_announce_stop, services))
+
+        def announce(address: str) -> None:
+            leave_note(settings.data_dir, Running(address, services.access.gate.local))
+            on_ready(address)
+
+        server = make_server(app, settings.host, on_ready=announce, on_stop=partial(_announce_stop, services))
         task = asyncio.create_task(server.serve([listening]), name="http-server")
         try:
             yield server
         finally:
             server.should_exit = True
             await task
+            remove_note(settings.data_dir)
 
 
 @contextlib.asynccontextmanager
@@ -134,15 +142,6 @@ async def _exporting() -> AsyncIterator[None]:
         yield
 
 
-def check_exposure(settings: Settings, *, closed: bool) -> None:
-    """Refuse to serve anyone beyond this machine, unless `closed`: a key is needed. Raises SettingsError."""
-    if not closed and not settings.allow_anonymous and not is_loopback(settings.host):
-        ways = "run `kb-agent keys create NAME`, or set ADMIN_KEY, or set ALLOW_ANONYMOUS=true"
-        raise SettingsError(
-            [f"HOST: got {settings.host!r}; takes a loopback address until there is a key: {ways}"]
-        )
-
-
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
     """Open everything in order; close it in reverse, even when one close fails.
@@ -154,7 +153,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
             open_database(settings.data_dir, observe=partial(_observe_commit, metrics))
         )
         access = await stack.enter_async_context(open_access(db, _access_limits(settings), metrics))
-        check_exposure(settings, closed=access.gate.closed)
+        check_exposure(settings.host, allowed=access.gate.closed or settings.allow_anonymous)
         log = EventLog(db)
         base = KnowledgeBase(db, search_timeout=settings.search_timeout, observe=metrics.searched)
         gap_watch = GapWatch(GapStore(db), KnowledgeBase(db, search_timeout=settings.search_timeout))

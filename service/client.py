@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx2
 
 from service.app import serving
 from service.errors import ServerUnreachable
+from service.running import Running, read_note
 from service.settings import Settings
 
 _TIMEOUT: Final = httpx2.Timeout(30, read=300)
@@ -67,6 +69,25 @@ class Client:
         """Compare the folder with the index now."""
         return await self._json("POST", "/api/kb/reindex")
 
+    async def keys(self) -> list[dict[str, Any]]:
+        """List all keys."""
+        found: list[dict[str, Any]] = (await self._json("GET", "/api/keys"))["items"]
+        return found
+
+    async def create_key(self, name: str, scopes: Sequence[str], days: float | None) -> dict[str, Any]:
+        """Make a key."""
+        return await self._json("POST", "/api/keys", json={"name": name, "scopes": list(scopes), "days": days})
+
+    async def rotate_key(self, name: str, days: float | None, overlap_hours: float) -> dict[str, Any]:
+        """Replace a key by another of its name."""
+        body = {"days": days, "overlap_hours": overlap_hours}
+        return await self._json("POST", f"/api/keys/{quote(name, safe='')}/rotate", json=body)
+
+    async def revoke_key(self, name: str) -> list[dict[str, Any]]:
+        """Revoke the keys of a name, or the one of an id."""
+        found: list[dict[str, Any]] = (await self._json("DELETE", f"/api/keys/{quote(name, safe='')}"))["items"]
+        return found
+
     async def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
             response = await self._http.request(method, path, **arguments)
@@ -86,20 +107,38 @@ async def connected(settings: Settings, server: str | None, *, indexed: bool = T
 
     Raises ServerUnreachable when `server` does not answer, StorageError when an own server cannot open its data.
     """
-    address = server or f"http://{settings.host}:{settings.port}"
-    if await answers(address):
-        async with httpx2.AsyncClient(base_url=address, timeout=_TIMEOUT) as http:
-            yield Client(http)
-        return
+    for running in _places(settings, server):
+        if await answers(running.address):
+            async with _http(running) as http:
+                yield Client(http)
+            return
     if server is not None:
         raise ServerUnreachable(f"no kb-agent answers at {server}; is it running?")
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
-    async with serving(own, ready.set_result), httpx2.AsyncClient(base_url=await ready, timeout=_TIMEOUT) as http:
-        client = Client(http)
-        if indexed:
-            await client.reindex()
-        yield client
+    async with serving(own, ready.set_result):
+        address = await ready
+        async with _http(read_note(own.data_dir) or Running(address, "")) as http:
+            client = Client(http)
+            if indexed:
+                await client.reindex()
+            yield client
+
+
+def _places(settings: Settings, server: str | None) -> Iterator[Running]:
+    """Where a server may be, with the key to show it. The local key goes to the address beside it only."""
+    given = settings.api_key.get_secret_value() if settings.api_key else ""
+    if server is not None:
+        yield Running(server, given)
+        return
+    if note := read_note(settings.data_dir):
+        yield Running(note.address, given or note.key)
+    yield Running(f"http://{settings.host}:{settings.port}", given)
+
+
+def _http(running: Running) -> httpx2.AsyncClient:
+    headers = {"Authorization": f"Bearer {running.key}"} if running.key else {}
+    return httpx2.AsyncClient(base_url=running.address, timeout=_TIMEOUT, headers=headers)
 
 
 async def answers(address: str) -> bool:
@@ -114,6 +153,12 @@ async def answers(address: str) -> bool:
 
 def _detail(response: httpx2.Response) -> str:
     try:
-        return str(response.json()["detail"])
+        problem = response.json()
+        faults = [
+            f"{fault['field'].removeprefix('body.')}: {fault['detail']}" for fault in problem.get("errors") or ()
+        ]
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            faults.append("the command line takes it from API_KEY")
+        return "\n  ".join([str(problem["detail"]), *faults])
     except (ValueError, KeyError, TypeError):
         return f"the server answered {response.status_code}"

@@ -10,6 +10,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from service.connections import PatientProtocol
 from service.errors import SettingsError
 
 _STUCK_MS: Final = 20_000  # without a byte taken by the peer
@@ -51,12 +52,12 @@ def make_server(
 ) -> Server:
     """Build the server for `app`; it serves the sockets that `serve` is given.
 
-    h11 refuses what httptools would accept: huge headers, no Host or two.
+    h11, which `PatientProtocol` is, refuses what httptools would accept: huge headers, no Host or two.
     """
     config = uvicorn.Config(
         app,
         host=host,
-        http="h11",
+        http=PatientProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -91,6 +92,13 @@ def listen(host: str, port: int) -> socket.socket:
             [f"PORT: {host}:{port} cannot be taken ({error.strerror}); stop what uses it, or choose another"]
         ) from error
     return listening
+
+
+def check_exposure(host: str, *, allowed: bool) -> None:
+    """Refuse to serve anyone beyond this machine unless it is `allowed`. Raises SettingsError."""
+    if not allowed and not is_loopback(host):
+        ways = "run `kb-agent keys create NAME`, or set ADMIN_KEY, or set ALLOW_ANONYMOUS=true"
+        raise SettingsError([f"HOST: got {host!r}; takes a loopback address until there is a key: {ways}"])
 
 
 def is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ _METRIC: Final = re.compile(r"\bkb_agent_[a-z_]+")
 _SETTING: Final = re.compile(r"\b(?:LLM|KB)_[A-Z_]+\b")
 _UPPER: Final = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)(?:=.*)?")
 _EVENT: Final = re.compile(r"(?:message|turn|step|answer|chat|kb|stream)\.[a-z]+(?:ed|ta|et)")
-_COMMAND: Final = re.compile(r"(?:^|bin/|(?<!/)[\s(])kb-agent ([a-z]+)([^\n|)]*)", re.MULTILINE)
+_COMMAND: Final = re.compile(r"(?:^|bin/|(?<!/)[\s(])kb-agent ((?:keys )?[a-z]+)([^\n|)]*)", re.MULTILINE)
 _OPTION: Final = re.compile(r"--[a-z-]+")
 
 

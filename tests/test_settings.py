@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from service import settings
-from service.app import check_exposure
 from service.errors import SettingsError
+from service.server import check_exposure
 
 
 @pytest.fixture(autouse=True)
@@ -94,12 +94,11 @@ def test_the_temperature_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_this_machine_alone_is_served_without_keys(host: str) -> None:
-    check_exposure(settings.load(host=host), closed=False)
+    check_exposure(host, allowed=False)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "kb.example.org"])
 def test_others_are_served_without_keys_only_when_it_is_said(host: str) -> None:
     with pytest.raises(SettingsError, match="ALLOW_ANONYMOUS"):
-        check_exposure(settings.load(host=host), closed=False)
-    check_exposure(settings.load(host=host, allow_anonymous=True), closed=False)
-    check_exposure(settings.load(host=host), closed=True)
+        check_exposure(host, allowed=False)
+    check_exposure(host, allowed=True)

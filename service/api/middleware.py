@@ -20,6 +20,8 @@ _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _LEFT: Final = 499  # the client left before there was a response; no standard code, but the usual one
+_MOST_HEADERS: Final = 100
+_HEADER_BYTES: Final = 32_768
 _DRAINED: Final = 1_048_576
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -102,7 +104,7 @@ class HttpMetrics:
 
 
 class HostGuard:
-    """Answers only to known host names, and refuses unsafe requests that another site's page makes.
+    """Answers only to known host names, and refuses requests of which a browser says that another site makes them.
 
     Probes and scrapers come by address: what they ask for holds nothing of anyone's and is open to any name.
     """
@@ -120,7 +122,7 @@ class HostGuard:
         if scope["path"] not in _OPEN and not self._known(headers.get("host", "")):
             detail = "The service does not answer to this host name; add it to ALLOWED_HOSTS."
             response = problem(Request(scope), 400, "unknown_host", detail)
-        elif scope["method"] not in _SAFE and not self._same_site(headers):
+        elif scope["path"] not in _OPEN and not self._same_site(headers):
             detail = "The request comes from a page of another site."
             response = problem(Request(scope), 403, "foreign_origin", detail)
         await (response or self._app)(scope, receive, send)
@@ -132,6 +134,22 @@ class HostGuard:
     def _same_site(self, headers: Headers) -> bool:
         origin = headers.get("origin")
         return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+class HeaderLimit:
+    """Refuses more headers than anyone needs; h11's own limit does not hold for what arrives in one piece."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope.get("headers", ())
+        if len(headers) <= _MOST_HEADERS and sum(len(n) + len(v) for n, v in headers) <= _HEADER_BYTES:
+            await self._app(scope, receive, send)
+            return
+        detail = f"The request has more than {_MOST_HEADERS} headers, or more than {_HEADER_BYTES} bytes of them."
+        response = problem(Request(scope), 431, "headers_too_large", detail, headers={"Connection": "close"})
+        await response(scope, receive, send)
 
 
 class BodyLimit:

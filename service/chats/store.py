@@ -93,7 +93,7 @@ class ChatStore:
         def work(tx: Transaction) -> str | None:
             self._find.chat(tx, owner, chat_id)
             running = self._find.open_turn(tx, chat_id)
-            tx.execute(self._sql["delete_chat_events"], {"id": chat_id})
+            tx.execute(self._sql["delete_chat_events"], {"id": chat_id, "owner": owner})
             tx.execute(self._sql["delete_chat"], {"id": chat_id, "owner": owner})
             self._log.append(tx, EventType.CHAT_DELETED, {"chat_id": chat_id}, owner=owner, chat_id=chat_id)
             return running
@@ -107,7 +107,7 @@ class ChatStore:
     ) -> Page[Message]:
         """List a chat's messages with their tool calls, beyond `key` in the given order. Raises NotFound."""
         start = key if key is not None else (0 if order == "asc" else NEWEST)
-        parameters = {"chat_id": chat_id, "after": start, "limit": limit + 1}
+        parameters = {"chat_id": chat_id, "owner": owner, "after": start, "limit": limit + 1}
 
         def work(connection: sqlite3.Connection) -> Page[Message]:
             self._find.chat(connection, owner, chat_id)

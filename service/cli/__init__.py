@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service import __version__
-from service.cli import asking, knowledge, serving, upkeep
+from service.cli import asking, keys, knowledge, serving, upkeep
 
 app = typer.Typer(
     name="kb-agent",
@@ -21,6 +21,7 @@ app.add_typer(serving.commands)
 app.add_typer(asking.commands)
 app.add_typer(knowledge.commands)
 app.add_typer(upkeep.commands)
+app.add_typer(keys.commands, name="keys")
 
 
 @app.callback(invoke_without_command=True)

@@ -19,21 +19,23 @@ DELETE FROM chats WHERE id = :id AND owner = :owner;
 
 -- name: delete_chat_events
 -- Delete what the log tells of a chat.
-DELETE FROM events WHERE chat_id = :id;
+DELETE FROM events WHERE chat_id = :id AND owner = :owner;
 
 -- name: messages_ascending
 -- A chat's messages, oldest first, from a key on.
 SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,
     prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
     supersedes, superseded_by, rating, comment, created_at, completed_at
-FROM messages WHERE chat_id = :chat_id AND seq > :after ORDER BY seq LIMIT :limit;
+FROM messages
+WHERE chat_id = (SELECT id FROM chats WHERE id = :chat_id AND owner = :owner) AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: messages_descending
 -- A chat's messages, newest first, from a key on.
 SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,
     prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
     supersedes, superseded_by, rating, comment, created_at, completed_at
-FROM messages WHERE chat_id = :chat_id AND seq < :after ORDER BY seq DESC LIMIT :limit;
+FROM messages
+WHERE chat_id = (SELECT id FROM chats WHERE id = :chat_id AND owner = :owner) AND seq < :after ORDER BY seq DESC LIMIT :limit;
 
 -- name: chats_found
 -- An owner's chats whose title or messages match, newest first, from a key on.

@@ -12,8 +12,14 @@ ORDER BY id LIMIT :limit;
 
 -- name: replay_all
 -- Everything an owner may see after an id.
-SELECT id, type, owner, chat_id, turn_id, data FROM events
-WHERE id > :after AND (owner = :owner OR (owner IS NULL AND :knowledge))
+SELECT * FROM (
+    SELECT id, type, owner, chat_id, turn_id, data FROM events
+    WHERE owner = :owner AND id > :after ORDER BY id LIMIT :limit
+)
+UNION ALL SELECT * FROM (
+    SELECT id, type, owner, chat_id, turn_id, data FROM events
+    WHERE owner IS NULL AND :knowledge AND id > :after ORDER BY id LIMIT :limit
+)
 ORDER BY id LIMIT :limit;
 
 -- name: newest_of_chat
@@ -23,8 +29,12 @@ WHERE chat_id = :chat AND owner = :owner ORDER BY id DESC LIMIT 1;
 
 -- name: newest_of_all
 -- The newest event an owner may see.
-SELECT id, type, owner, chat_id, turn_id, data FROM events
-WHERE owner = :owner OR (owner IS NULL AND :knowledge) ORDER BY id DESC LIMIT 1;
+SELECT id, type, owner, chat_id, turn_id, data FROM events WHERE id = (
+    SELECT max(id) FROM (
+        SELECT max(id) AS id FROM events WHERE owner = :owner
+        UNION ALL SELECT max(id) FROM events WHERE owner IS NULL AND :knowledge
+    )
+);
 
 -- name: turn_begin
 -- The first event of a turn.

@@ -102,8 +102,14 @@ def test_a_damaged_database_ends_with_code_3_and_is_left_alone(folder: Path) -> 
 
 
 def test_a_data_directory_in_use_ends_with_code_4(shared: Server, folder: Path) -> None:
-    done = kb_agent(folder, "index", DATA_DIR=str(shared.data))
+    done = kb_agent(folder, "serve", "--port", "0", DATA_DIR=str(shared.data))
     assert (done.returncode, "another process" in done.stderr) == (4, True)
+
+
+def test_the_server_of_the_data_directory_is_found_wherever_it_listens(shared: Server, folder: Path) -> None:
+    (folder / "knowledge" / "guide" / "ports.md").unlink()
+    done = kb_agent(folder, "search", "ports", DATA_DIR=str(shared.data))
+    assert (done.returncode, "guide/ports.md:" in done.stdout) == (0, True)
 
 
 def test_a_server_that_is_not_there_is_said(folder: Path) -> None:

@@ -24,3 +24,6 @@ CREATE TABLE sessions (
 ) WITHOUT ROWID;
 
 CREATE INDEX sessions_of_key ON sessions (key_digest);
+
+-- Everything that an owner may see is found without reading what others did.
+CREATE INDEX events_of_owner ON events (owner, id);
