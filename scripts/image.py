@@ -130,11 +130,10 @@ def used(service: Container, report: Report) -> None:
 
 def backed_up(service: Container, report: Report) -> None:
     """The backup of k8s/ copies the database of the running service from a second container that only reads."""
-    script = ROOT / "k8s/components/backup/backup.py"
     done = service.engine.run(
-        *("run", "--rm", "--read-only", "--user", "10001:10001", "--entrypoint", "python"),
+        *("run", "--rm", "--read-only", "--user", "10001:10001"),
         *("-v", f"{service.volume}:/data:ro", "--tmpfs", "/backups:uid=10001"),
-        *("-v", f"{script}:/scripts/backup.py:ro", IMAGE, "/scripts/backup.py"),
+        *(IMAGE, "backup", "/backups", "--keep", "14"),
         check=False,
     )
     report.check("backup beside the running service", done.returncode == 0, (done.stdout + done.stderr).strip())

@@ -120,6 +120,12 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.execute("PRAGMA busy_timeout = 5000")
+        try:
+            _pragma(connection, "schema_version")
+        except sqlite3.OperationalError as error:
+            raise StorageError(
+                f"{path}: cannot be opened ({error}); while no service runs on it, its folder must be writable"
+            ) from error
         yield connection
 
 

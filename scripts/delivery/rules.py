@@ -6,7 +6,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from service import __version__
-from service.database import FILE_NAME
 from service.settings import Settings
 
 Object = dict[str, Any]
@@ -253,20 +252,20 @@ def secrets_hold_no_value(objects: list[Object]) -> Iterator[str]:
 
 
 def the_backup_reads_the_database(objects: list[Object]) -> Iterator[str]:
-    """The backup mounts the service's volume read-only, on the service's node, and names its file."""
+    """The backup mounts the service's volume read-only, on the service's node, and copies to another."""
     found, pod, _ = server(objects)
     for job in of_kind(objects, "CronJob"):
         template = job["spec"]["jobTemplate"]["spec"]["template"]
         (container,) = template["spec"]["containers"]
-        data = next(mount for mount in container["volumeMounts"] if mount["mountPath"] == "/data")
-        if not data.get("readOnly"):
+        mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+        if not mounts["/data"].get("readOnly"):
             yield f"{told(job)}: can write to the database"
+        command, target, *_ = container["args"]
+        if command != "backup" or mounts.get(target, {}).get("name") in {None, mounts["/data"]["name"]}:
+            yield f"{told(job)}: {command} {target} copies to no volume of its own"
         (term,) = template["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         if term["labelSelector"]["matchLabels"].items() - pod["metadata"]["labels"].items():
             yield f"{told(job)}: does not follow {told(found)} to its node"
-        scripts = [text for thing in of_kind(objects, "ConfigMap") for text in thing.get("data", {}).values()]
-        if not any(f"/data/{FILE_NAME}" in text for text in scripts):
-            yield f"{told(job)}: nothing reads /data/{FILE_NAME}"
 
 
 RULES: Final[tuple[Rule, ...]] = (

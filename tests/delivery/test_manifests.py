@@ -40,6 +40,10 @@ def container(objects: list[Object]) -> Any:
     return server(objects)[2]
 
 
+def backup(objects: list[Object]) -> Any:
+    return spec(objects, "CronJob")["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+
+
 def settings(objects: list[Object]) -> Any:
     return next(thing for thing in of_kind(objects, "ConfigMap") if "ALLOWED_HOSTS" in thing["data"])["data"]
 
@@ -85,12 +89,9 @@ BREACHES: list[tuple[Rule, Callable[[list[Object]], Any]]] = [
         rules.secrets_hold_no_value,
         lambda all_: all_.append({"kind": "Secret", "metadata": {"name": "x"}, "stringData": {"key": "sk-1"}}),
     ),
-    (
-        rules.the_backup_reads_the_database,
-        lambda all_: spec(all_, "CronJob")["jobTemplate"]["spec"]["template"]["spec"]["containers"][0][
-            "volumeMounts"
-        ][0].update(readOnly=False),
-    ),
+    (rules.the_backup_reads_the_database, lambda all_: backup(all_)["volumeMounts"][0].update(readOnly=False)),
+    (rules.the_backup_reads_the_database, lambda all_: backup(all_).update(args=["backup", "/data"])),
+    (rules.the_backup_reads_the_database, lambda all_: backup(all_).update(args=["index", "/backups"])),
 ]
 
 

@@ -1,7 +1,10 @@
 """The drill: copies taken while questions are posted, the data lost, the newest copy brought back and served."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +15,7 @@ import pytest
 
 from tests.e2e.test_cli import QUESTION, kb_agent
 from tests.e2e.test_service import ask, indexed, new_chat
+from tests.missing import require
 from tests.server import Server, eventually
 
 pytestmark = pytest.mark.e2e
@@ -74,3 +78,32 @@ def test_what_was_acknowledged_before_a_copy_is_there_after_a_restore(folder: Pa
 def test_a_folder_without_a_database_has_nothing_to_copy(folder: Path) -> None:
     done = kb_agent(folder, "backup", str(folder / "copy.db"))
     assert (done.returncode, "there is no database; check DATA_DIR" in done.stderr) == (3, True)
+
+
+def beside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run kb-agent where the data folder is mounted read-only, as the pod of the backup has it."""
+    require("unshare", "mount")
+    mounted = 'mount --bind "$DATA_DIR" "$DATA_DIR" && mount -o remount,bind,ro "$DATA_DIR"'
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    environment = {**os.environ, "DATA_DIR": str(folder / "data"), "HOST": "0.0.0.0"}  # noqa: S104 - the image's
+    if subprocess.run([*namespace, mounted], env=environment, capture_output=True, check=False).returncode:
+        pytest.skip("user namespaces are not permitted here")
+    command = [*namespace, f'{mounted} && ! touch "$DATA_DIR/x" 2>&- && exec "$@"', "sh"]
+    command += [sys.executable, "-m", "service", *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_reader_of_the_volume_copies_what_a_running_service_has_acknowledged(folder: Path) -> None:
+    copies = folder / "copies"
+    copies.mkdir()
+    with Server(folder) as server, server.client() as client:
+        made = [new_chat(client) for _ in range(3)]
+        running = beside(folder, "backup", str(copies), "--json")
+    assert running.returncode == 0, running.stderr
+    assert json.loads(running.stdout)["chats"] == len(made)
+
+    stopped = beside(folder, "backup", str(copies))
+    assert (stopped.returncode, len(list(copies.iterdir()))) == (1, 1)
+    assert "while no service runs on it, its folder must be writable" in stopped.stderr
