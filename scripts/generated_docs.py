@@ -1,14 +1,14 @@
-"""Write what follows from other files: tables of README.md, .env.example, docs/openapi.json, rules for Kubernetes.
+"""Write what follows from other files: tables of the documents, .env.example, docs/openapi.json and more.
 
-A table's rows come from the code. Where the code does not hold the words too, those of the README are kept.
+A table's rows come from the code. Where the code does not hold the words too, those of the document are kept.
 """
 
-import ast
 import difflib
 import functools
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
@@ -17,20 +17,23 @@ import typer
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic.fields import FieldInfo
 
+from scripts.reading.error_codes import failure_codes, problem_codes
 from service import __version__, cli
-from service.agent.failures import FAILURES
-from service.api import problems
 from service.app import create_app
 from service.chats.events import EventType
 from service.settings import Settings
 from service.telemetry import Metrics
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+DOCUMENTS: Final = ("README.md", "docs/reference.md")  # where the tables stand, each in one of them
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 _BLOCK: Final = re.compile(r"(<!-- scripts/docs: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _PROVIDER: Final = re.compile(r"^### ([^\n]+)\n(?:(?!^#).)*?^```dotenv\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _UNTOLD: Final = "?"  # a meaning that is not written yet
-_WITHIN: Final = frozenset({"turn_ended"})  # a conflict that ends a stale attempt and never becomes a response
+_COMMON: Final = (
+    *("KNOWLEDGE_DIR", "DATA_DIR", "HOST", "PORT", "ALLOWED_HOSTS", "ADMIN_KEY", "LLM_BASE_URL", "LLM_MODEL"),
+    *("LLM_API_KEY", "LLM_CONTEXT_TOKENS", "KB_WATCH", "MAX_RUNNING_TURNS", "LOG_FORMAT"),
+)
 _GROUPS: Final[tuple[tuple[str, str], ...]] = (
     ("Language model", r"llm_(?!max_calls|max_tool_calls)\w+"),
     ("Turns", r"\w*turns?\w*|llm_max_calls|llm_max_tool_calls"),
@@ -79,49 +82,6 @@ def metrics() -> Iterator[tuple[str, MetricWrapperBase]]:
             yield family.name + ("_total" if family.type == "counter" else ""), metric
 
 
-def problem_codes() -> Mapping[str, int]:
-    """Every code of a problem document with its status, read off the places that make them."""
-    found = {code: status for status, code in problems._CODES.items()}  # noqa: SLF001 - the table itself
-    found |= {"invalid_input": 422, "overloaded": 429}
-    for name, arguments in _calls(
-        "problem", "AccessRefused", "Overloaded", "Conflict", "NotFound", "InvalidInput"
-    ):
-        match name, *arguments:
-            case "problem", _, int(status), str(code), *_:
-                found[code] = status
-            case "AccessRefused", str(code), *rest:
-                found[code] = 403 if any(word == "scope" for word, _ in filter(None, rest[1:])) else 401
-            case "Overloaded", _, _, str(code):
-                found[code] = 429
-            case "Conflict", str(code), *_ if code not in _WITHIN:
-                found[code] = 409
-            case "NotFound", str(kind), *_:
-                found[f"{kind}_not_found"] = 404
-            case "InvalidInput", *_, ("code", str(code)):
-                found[code] = 422
-    return dict(sorted(found.items(), key=lambda entry: (entry[1], entry[0])))
-
-
-def failure_codes() -> Mapping[str, tuple[bool, str]]:
-    """Every code of an answer that failed: whether asking again may help, and what is said."""
-    found = {code: (known.retryable, f"{known.problem}; {known.advice}") for code, known in FAILURES.items()}
-    for _, arguments in _calls("ModelError", "Failure"):
-        match arguments:
-            case [str(code), str(detail), ("retryable", bool(retryable))]:
-                found.setdefault(code, (retryable, detail))
-    return found
-
-
-def _calls(*names: str) -> Iterator[tuple[str, list[Any]]]:
-    """Calls of these names in the service: constants as they are, keywords as pairs, everything else None."""
-    for path in sorted((ROOT / "service").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-                given = [getattr(argument, "value", None) for argument in node.args]
-                named = [(word.arg, getattr(word.value, "value", None)) for word in node.keywords]
-                yield node.func.id, [*given, *named]
-
-
 def _endpoints(_: str) -> Iterator[Sequence[str]]:
     yield "Call", "Does"
     for path, operations in openapi()["paths"].items():
@@ -133,9 +93,18 @@ def _settings(_: str) -> Iterator[Sequence[str]]:
     yield "Variable", "Default", "Meaning"
     for title, fields in grouped_settings().items():
         yield f"**{title}**", "", ""
-        for name, field in fields.items():
-            default = default_of(field)
-            yield f"`{name}`", f"`{default}`" if default else "", meaning_of(field)
+        yield from (_setting(name) for name in fields)
+
+
+def _common(_: str) -> Iterator[Sequence[str]]:
+    yield "Variable", "Default", "Meaning"
+    yield from (_setting(name) for name in _COMMON)
+
+
+def _setting(name: str) -> Sequence[str]:
+    field = Settings.model_fields[name.lower()]
+    default = default_of(field)
+    return f"`{name}`", f"`{default}`" if default else "", meaning_of(field)
 
 
 def meaning_of(field: FieldInfo) -> str:
@@ -192,7 +161,7 @@ def _sentence(text: str) -> str:
 
 
 def _kept(block: str, key: str, count: int) -> list[str]:
-    """The words that the README has beside `key`."""
+    """The words that the document has beside `key`."""
     for line in block.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if cells and cells[0] == key:
@@ -206,6 +175,7 @@ _TABLES: Final[Mapping[str, Callable[[str], Iterable[Sequence[str]]]]] = {
     "events": _events,
     "problems": _problems,
     "failures": _failures,
+    "common": _common,
     "settings": _settings,
     "metrics": _metrics,
 }
@@ -217,11 +187,15 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(re.sub(r"\|(?:  \|)+", lambda gap: gap[0].replace("  ", " "), line) for line in lines)
 
 
-def _readme(text: str) -> str:
-    absent = set(_TABLES) - {match[2] for match in _BLOCK.finditer(text)}
-    if absent:
-        raise SystemExit(f"README.md: no place for {', '.join(sorted(absent))}: <!-- scripts/docs: NAME -->")
-    return _BLOCK.sub(lambda block: block[1] + _table(_TABLES[block[2]](block[3])) + "\n" + block[4], text)
+def _filled(texts: Mapping[str, str]) -> dict[str, str]:
+    """The documents with their tables as they should be."""
+    places = Counter(block[2] for text in texts.values() for block in _BLOCK.finditer(text))
+    if wrong := sorted(name for name in {*_TABLES, *places} if places[name] != 1 or name not in _TABLES):
+        raise SystemExit(f"{', '.join(texts)}: not one place for {', '.join(wrong)}: <!-- scripts/docs: NAME -->")
+    return {
+        path: _BLOCK.sub(lambda block: block[1] + _table(_TABLES[block[2]](block[3])) + "\n" + block[4], text)
+        for path, text in texts.items()
+    }
 
 
 def providers(readme: str) -> Mapping[str, str]:
@@ -261,10 +235,9 @@ spec:
 
 def wanted(root: Path = ROOT) -> Mapping[str, str]:
     """What each written file should hold, by its path."""
-    readme = _readme((root / "README.md").read_text("utf-8"))
-    return {
-        "README.md": readme,
-        ".env.example": _example(readme),
+    filled = _filled({path: (root / path).read_text("utf-8") for path in DOCUMENTS})
+    return filled | {
+        ".env.example": _example(filled["README.md"]),
         "docs/openapi.json": json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n",
         "k8s/components/monitoring/rules.yaml": _prometheus_rule(ROOT / "deploy/prometheus/rules.yaml"),
     }

@@ -9,6 +9,8 @@ from typing import Final
 from tests.architecture.source import ROOT
 
 README: Final = "README.md"
+REFERENCE: Final = "docs/reference.md"
+OPERATIONS: Final = "docs/operations.md"
 _FENCE: Final = re.compile(r"^(`{3,})(\w*)[^\n]*\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 _SPAN: Final = re.compile(r"`([^`\n]+)`")
 _LINK: Final = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import Match
 
 from scripts import generated_docs
+from scripts.reading import error_codes
 from service import settings
 from service.api.schemas import CitationOut, MessageOut
 from service.app import create_app
@@ -17,7 +18,7 @@ from service.chats.events import EventType
 from service.settings import Settings
 from service.telemetry import Metrics
 from tests.architecture.source import ROOT
-from tests.documents import README, Document, document, documents
+from tests.documents import README, REFERENCE, Document, document, documents
 
 # Variables of other programs that the documents speak of.
 FOREIGN = {
@@ -59,7 +60,9 @@ def test_the_written_files_are_what_the_code_says() -> None:
     ("path", "old", "new"),
     [
         ("README.md", "| `PORT` | `8000` |", "| `PORT` | `8080` |"),
-        ("README.md", "| `kb_agent_turns_open` |", "| `kb_agent_turns_running` |"),
+        ("README.md", "| `GET /api/chats` |", "| `GET /api/talks` |"),
+        ("docs/reference.md", "| `PORT` | `8000` |", "| `PORT` | `8080` |"),
+        ("docs/reference.md", "| `kb_agent_turns_open` |", "| `kb_agent_turns_running` |"),
         (".env.example", "#PORT=8000", "#PORT=8080"),
         ("docs/openapi.json", '"openapi": "3.2.0"', '"openapi": "3.1.0"'),
     ],
@@ -82,12 +85,23 @@ def test_a_name_without_a_meaning_is_found(tmp_path: Path) -> None:
     for name in generated_docs.wanted():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    text = (ROOT / README).read_text("utf-8")
-    (tmp_path / README).write_text(re.sub(r"^\| `chat.deleted` .*\n", "", text, flags=re.MULTILINE), "utf-8")
+    text = (ROOT / REFERENCE).read_text("utf-8")
+    (tmp_path / REFERENCE).write_text(re.sub(r"^\| `chat.deleted` .*\n", "", text, flags=re.MULTILINE), "utf-8")
 
     generated_docs.write(tmp_path)
 
-    assert list(generated_docs.stale(tmp_path)) == ["README.md: a meaning is still '?'"]
+    assert list(generated_docs.stale(tmp_path)) == ["docs/reference.md: a meaning is still '?'"]
+
+
+@pytest.mark.parametrize("change", [("settings", "nothing"), ("settings", "metrics")])
+def test_a_table_that_is_missing_unknown_or_twice_is_refused(tmp_path: Path, change: tuple[str, str]) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in generated_docs.DOCUMENTS:
+        old, new = (f"<!-- scripts/docs: {word} -->" for word in change)
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8").replace(old, new), "utf-8")
+
+    with pytest.raises(SystemExit, match=f"not one place for {change[1]}, settings"):
+        generated_docs.wanted(tmp_path)
 
 
 def test_every_setting_named_exists() -> None:
@@ -209,8 +223,8 @@ def test_the_example_file_uncommented_is_the_defaults(tmp_path: Path) -> None:
     assert settings.load(_env_file=tmp_path / ".env") == settings.load(_env_file=None)
 
 
-def test_the_readme_shows_an_answer_with_all_of_its_fields() -> None:
-    (shown,) = (fence.text for fence in document(README).fences if fence.language == "json")
+def test_the_reference_shows_an_answer_with_all_of_its_fields() -> None:
+    (shown,) = (fence.text for fence in document(REFERENCE).fences if fence.language == "json")
     answer = MessageOut.model_validate_json(shown, strict=True)
 
     assert answer.model_fields_set == set(MessageOut.model_fields)
@@ -220,7 +234,7 @@ def test_the_readme_shows_an_answer_with_all_of_its_fields() -> None:
 
 
 def test_every_error_code_named_in_the_manual_exists() -> None:
-    known = {*generated_docs.problem_codes(), *generated_docs.failure_codes()}
+    known = {*error_codes.problem_codes(), *error_codes.failure_codes()}
     named = document("knowledge/chats-and-messages/errors-and-retries.md")
     codes = {span for span in named.spans if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", span)}
     about = {"kb_agent", "message_id", "request_id", "did_you_mean", "max_tokens"}

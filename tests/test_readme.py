@@ -1,4 +1,7 @@
-"""The README's commands do what it says: run for real against the real server over the sample knowledge."""
+"""The commands of the documents do what is said of them: run for real against a server over the sample knowledge.
+
+They are those of the README, then of the reference, then of the operators' manual, as somebody would who reads on.
+"""
 
 import json
 import os
@@ -17,13 +20,13 @@ import pytest
 from service.chats.events import TERMINAL, EventType
 from tests.architecture.source import ROOT
 from tests.cutting import CuttingProxy
-from tests.documents import README, Fence, document
+from tests.documents import OPERATIONS, README, REFERENCE, Fence, document
 from tests.server import Event, Server, events, eventually, parsed
 
 pytestmark = pytest.mark.e2e
 
 ADDRESS = "http://127.0.0.1:8000"
-OF_OTHERS = {"ollama", "llama-server", "vllm"}  # programs that the reader of the README may not have
+OF_OTHERS = {"ollama", "llama-server", "vllm", "sudo"}  # programs that a reader may not have, or the right to use
 OF_THE_CHECKOUT = {"scripts/run", "scripts/test"}  # the first is tried below, the second is running this test
 SECONDS = 50.0
 
@@ -38,8 +41,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def blocks(language: str) -> list[Fence]:
-    """The README's blocks of a language."""
-    return [fence for fence in document(README).fences if fence.language == language]
+    """The documents' blocks of a language."""
+    executed = (README, REFERENCE, OPERATIONS)
+    return [fence for path in executed for fence in document(path).fences if fence.language == language]
 
 
 def program(fence: Fence) -> str:
@@ -49,7 +53,7 @@ def program(fence: Fence) -> str:
 
 
 def run(command: Sequence[str], server: Server) -> str:
-    """Run a program as a reader of the README would, beside the server; give its standard output."""
+    """Run a program as a reader would, beside the server; give its standard output."""
     port = server.base_url.rpartition(":")[2]
     done = subprocess.run(
         command,
@@ -76,11 +80,11 @@ def test_the_shell_blocks_run_in_their_order(server: Server) -> None:
 
     shown = run([bash, "-c", script.replace(".venv/bin/kb-agent", kb_agent)], server)
 
-    told, answer, stream, resumed, completion, ready, backup = re.split(r"^== \d+\n", shown, flags=re.MULTILINE)[
-        1:
-    ]
+    told, answer, stream, completion, again, resumed, ready, metrics, backup, drill, erased = re.split(
+        r"^== \d+\n", shown, flags=re.MULTILINE
+    )[1:]
     assert "streaming/resume.md:" in told
-    assert cited(json.loads(answer)) == "streaming/resume.md"
+    assert cited(json.loads(answer)) == cited(json.loads(again)) == "streaming/resume.md"
     assert finished(stream)["outcome"] == "grounded"
     accepted, _, rest = resumed.partition("retry: ")
     assert json.loads(accepted)["status"] in {"queued", "running"}
@@ -88,8 +92,17 @@ def test_the_shell_blocks_run_in_their_order(server: Server) -> None:
     annotation, *_ = json.loads(completion)["choices"][0]["message"]["annotations"]
     assert annotation["file_citation"]["document"] == "streaming/resume.md"
     assert json.loads(ready)["ready"] is True
-    assert backup.startswith("copied to data/backup.db: ")
-    assert (server.data / "backup.db").exists()
+    assert "\nkb_agent_turns_open 0.0\n" in metrics
+    folder = server.data.parent
+    assert backup.startswith("copied to backups/kb-agent-2")
+    assert len(list((folder / "backups").iterdir())) == 1
+    assert "restored to drill/kb-agent.db: " in drill
+    assert (folder / "drill/kb-agent.db").exists()
+    with server.client() as client:
+        chats = [chat["id"] for chat in client.get("/api/chats").json()["items"]]
+    assert erased.strip() == ""
+    assert json.loads(again)["chat_id"] not in chats
+    assert json.loads(answer)["chat_id"] in chats
 
 
 def cited(answer: dict[str, Any]) -> str:
@@ -153,9 +166,9 @@ def test_one_command_starts_the_service_over_the_sample(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_the_events_carry_what_the_readme_lists(tmp_path: Path) -> None:
+def test_the_events_carry_what_the_reference_lists(tmp_path: Path) -> None:
     listed = {
-        name: set(re.findall(r"`(\w+)`", cells[0])) for name, cells in document(README).table("events").items()
+        name: set(re.findall(r"`(\w+)`", cells[0])) for name, cells in document(REFERENCE).table("events").items()
     }
     with Server(tmp_path) as own, own.client() as client:
         own.knowledge.mkdir()

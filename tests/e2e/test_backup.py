@@ -85,7 +85,7 @@ def beside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     require("unshare", "mount")
     mounted = 'mount --bind "$DATA_DIR" "$DATA_DIR" && mount -o remount,bind,ro "$DATA_DIR"'
     namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-    environment = {**os.environ, "DATA_DIR": str(folder / "data"), "HOST": "0.0.0.0"}  # noqa: S104 - the image's
+    environment = {**os.environ, "DATA_DIR": str(folder / "data"), "HOST": "0.0.0.0"}
     if subprocess.run([*namespace, mounted], env=environment, capture_output=True, check=False).returncode:
         pytest.skip("user namespaces are not permitted here")
     command = [*namespace, f'{mounted} && ! touch "$DATA_DIR/x" 2>&- && exec "$@"', "sh"]
