@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -16,6 +15,7 @@ from pydantic import SecretStr
 from service import __version__
 from service.access.control import AccessLimits, open_access
 from service.agent.admission import Admission, Capacity
+from service.agent.folder_note import folder_note
 from service.agent.gaps import GapWatch
 from service.agent.loop import Limits
 from service.agent.runner import TurnRunner, open_runner
@@ -49,6 +49,7 @@ from service.chats.store import ChatStore
 from service.chats.turns import TurnStore
 from service.database import Database, Transaction, open_database
 from service.errors import SettingsError
+from service.housekeeping import Retention, observe_commit, prune_records, sample_lag
 from service.kb.folder import Folder
 from service.kb.index import Changes, Listeners, Reconciler
 from service.kb.search import KnowledgeBase
@@ -60,11 +61,8 @@ from service.server import Server, check_exposure, is_loopback, listen, make_ser
 from service.settings import Settings, otel
 from service.telemetry import Metrics
 
-_LOG: Final = logging.getLogger(__name__)
-_LAG_INTERVAL: Final = 0.5
 _HOUR: Final = 3600.0
 _HEAD_START: Final = 1.0  # seconds the start may wait for the first scan
-_TICKET_AGE: Final = timedelta(hours=25)  # idempotency keys are promised for 24
 _NAMES_TOLD: Final = 100  # names in one kb.updated event
 
 
@@ -150,7 +148,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     """
     async with contextlib.AsyncExitStack() as stack:
         db = await stack.enter_async_context(
-            open_database(settings.data_dir, observe=partial(_observe_commit, metrics))
+            open_database(settings.data_dir, observe=partial(observe_commit, metrics))
         )
         access = await stack.enter_async_context(open_access(db, _access_limits(settings), metrics))
         check_exposure(settings.host, allowed=access.gate.closed or settings.allow_anonymous)
@@ -159,22 +157,22 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         gap_watch = GapWatch(GapStore(db), KnowledgeBase(db, search_timeout=settings.search_timeout))
         listeners = _listeners(log, gap_watch)
         index = await stack.enter_async_context(_reconciler(settings, db, listeners, metrics))
-        intervals = Intervals(settings.kb_scan_interval, settings.kb_poll_interval, settings.kb_hash_interval)
-        watcher = Watcher(index, settings.kb_watch, intervals)
+        watcher = Watcher(index, settings.kb_watch, _intervals(settings))
         model, probe = await stack.enter_async_context(open_model(settings, metrics))
-        note = partial(_folder_note, index)
-        admission = Admission(
-            Capacity(settings.max_running_turns, settings.max_queued_turns, settings.max_turns_per_caller)
-        )
+        note = partial(folder_note, index)
+        admission = Admission(_capacity(settings))
         toolbox = partial(Toolbox, base, result_chars=settings.tool_result_chars, folder_note=note)
         runner = TurnRunner(TurnStore(db, log), model, toolbox, _limits(settings), metrics, admission)
         await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
         questions = QuestionStore(db, log)
-        age = timedelta(days=settings.event_retention_days)
-        prune = partial(_prune, log, questions, age, settings.event_retention_count)
-        await stack.enter_async_context(supervised("gaps", gap_watch.run, metrics))
-        lag = partial(_sample_lag, metrics)
-        for name, work in (("watcher", watcher.run), ("loop-lag", lag), ("prune", partial(every, _HOUR, prune))):
+        kept = Retention(timedelta(days=settings.event_retention_days), settings.event_retention_count)
+        works: dict[str, Callable[[], Awaitable[None]]] = {
+            "gaps": gap_watch.run,
+            "watcher": watcher.run,
+            "prune": partial(every, _HOUR, partial(prune_records, log, questions, kept)),
+            "loop-lag": partial(sample_lag, metrics),
+        }
+        for name, work in works.items():
             await stack.enter_async_context(supervised(name, work, metrics))
         await _first_scan(index)
         yield Services(
@@ -224,6 +222,14 @@ def _load_mcp(toolbox: Callable[[], Toolbox], metrics: Metrics) -> Open:
     return partial(mcp_server.open_http, mcp_server.OwnShelf(toolbox, metrics))
 
 
+def _intervals(settings: Settings) -> Intervals:
+    return Intervals(settings.kb_scan_interval, settings.kb_poll_interval, settings.kb_hash_interval)
+
+
+def _capacity(settings: Settings) -> Capacity:
+    return Capacity(settings.max_running_turns, settings.max_queued_turns, settings.max_turns_per_caller)
+
+
 def _limits(settings: Settings) -> Limits:
     calls, tool_calls = settings.llm_max_calls, settings.llm_max_tool_calls
     return Limits(calls, tool_calls, settings.turn_timeout, settings.llm_context_tokens)
@@ -253,41 +259,8 @@ def _announce_stop(services: Services) -> None:
     services.unstored.release()
 
 
-def _observe_commit(metrics: Metrics, seconds: float, writes: int) -> None:
-    metrics.commit_seconds.observe(seconds)
-    metrics.commit_writes.observe(writes)
-
-
 async def _first_scan(index: Reconciler) -> None:
     """Let a small folder be indexed before the first question comes; a large one goes on meanwhile."""
     end = time.monotonic() + _HEAD_START
     while (await index.status()).state == "starting" and time.monotonic() < end:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0.01)
-
-
-async def _folder_note(index: Reconciler) -> str:
-    """What the model has to know when the knowledge base gave nothing."""
-    status = await index.status()
-    if status.state in {"missing", "unreadable"}:
-        return f"The knowledge folder is {status.state}, so nothing can be found. Tell that plainly."
-    if status.state == "starting" or status.progress is not None:
-        return "The knowledge base is still being indexed; what was not found may come. Tell that plainly."
-    return ""
-
-
-async def _prune(log: EventLog, questions: QuestionStore, age: timedelta, keep: int) -> None:
-    events = await log.prune(_before(age), keep)
-    tickets = await questions.prune_tickets(_before(_TICKET_AGE))
-    if events or tickets:
-        _LOG.info("old records pruned", extra={"events": events, "idempotency_keys": tickets})
-
-
-def _before(age: timedelta) -> str:
-    return (datetime.now(UTC) - age).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-async def _sample_lag(metrics: Metrics) -> None:
-    while True:
-        due = time.monotonic() + _LAG_INTERVAL
-        await asyncio.sleep(_LAG_INTERVAL)
-        metrics.loop_lag_seconds.observe(max(0.0, time.monotonic() - due))

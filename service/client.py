@@ -107,13 +107,10 @@ async def connected(settings: Settings, server: str | None, *, indexed: bool = T
 
     Raises ServerUnreachable when `server` does not answer, StorageError when an own server cannot open its data.
     """
-    for running in _places(settings, server):
-        if await answers(running.address):
-            async with _http(running) as http:
-                yield Client(http)
-            return
-    if server is not None:
-        raise ServerUnreachable(f"no kb-agent answers at {server}; is it running?")
+    if running := await running_server(settings, server):
+        async with _http(running) as http:
+            yield Client(http)
+        return
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
     async with serving(own, ready.set_result):
@@ -123,6 +120,19 @@ async def connected(settings: Settings, server: str | None, *, indexed: bool = T
             if indexed:
                 await client.reindex()
             yield client
+
+
+async def running_server(settings: Settings, server: str | None) -> Running | None:
+    """Find `server`, else the one that left a note in DATA_DIR, else the one at HOST and PORT; None where none is.
+
+    Raises ServerUnreachable when `server` does not answer.
+    """
+    for running in _places(settings, server):
+        if await _answers(running.address):
+            return running
+    if server is not None:
+        raise ServerUnreachable(f"no kb-agent answers at {server}; is it running?")
+    return None
 
 
 def _places(settings: Settings, server: str | None) -> Iterator[Running]:
@@ -141,7 +151,7 @@ def _http(running: Running) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=running.address, timeout=_TIMEOUT, headers=headers)
 
 
-async def answers(address: str) -> bool:
+async def _answers(address: str) -> bool:
     """Whether a kb-agent answers at the address."""
     try:
         async with httpx2.AsyncClient(base_url=address, timeout=2) as http:

@@ -12,8 +12,7 @@ import httpx2
 from service import __version__
 from service.api.mcp_server import OwnShelf, open_other, serve_stdio
 from service.app import open_services
-from service.client import answers
-from service.errors import ServerUnreachable
+from service.client import running_server
 from service.settings import Settings
 from service.telemetry import Metrics
 
@@ -26,13 +25,13 @@ async def serve(settings: Settings, server: str | None) -> int:
     The folder is indexed anew in a temporary place, so that any number of clients work beside each other and none
     keeps a server from starting. Raises ServerUnreachable when `server` does not answer.
     """
-    address = server or f"http://{settings.host}:{settings.port}"
-    if await answers(address):
-        shown = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"} if settings.api_key else {}
-        async with httpx2.AsyncClient(headers=shown, timeout=_TIMEOUT) as http, open_other(http, address) as shelf:
+    if running := await running_server(settings, server):
+        shown = {"Authorization": f"Bearer {running.key}"} if running.key else {}
+        async with (
+            httpx2.AsyncClient(headers=shown, timeout=_TIMEOUT) as http,
+            open_other(http, running.address) as shelf,
+        ):
             await serve_stdio(shelf)
-    elif server is not None:
-        raise ServerUnreachable(f"no kb-agent answers at {server}; is it running?")
     else:
         await _serve_folder(settings)
     return 0

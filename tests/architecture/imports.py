@@ -19,7 +19,7 @@ LEVELS: Final = (
     ("agent",),
     ("web", "connections"),
     ("api", "server", "running"),
-    ("providers",),
+    ("providers", "housekeeping"),
     ("app",),
     ("client",),
     ("mcp_stdio",),
