@@ -43,6 +43,10 @@ class Draft:
             self._refused_reply = self.llm_calls
             self.refused += 1
 
+    def withdraw(self) -> None:
+        """Drop the text so far: it is not the answer, or what it rests on is not stored."""
+        self.text, self.citations, self.citations_dropped = "", (), 0
+
     @property
     def usage(self) -> TokenUsage:
         """Tokens and calls so far."""

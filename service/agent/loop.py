@@ -125,7 +125,7 @@ async def answer(
         ):
             break
         if draft.text:
-            draft.text, draft.citations, draft.citations_dropped = "", (), 0
+            draft.withdraw()
             yield TextWithdrawn("the model calls a tool first")
         number += 1
         asked = reply.calls[: limits.tool_calls - draft.tool_calls]

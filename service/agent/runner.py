@@ -9,14 +9,13 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import dataclass, field
 from typing import Final
 
 from service.agent.admission import Admission
 from service.agent.context import EXCHANGES, system_prompt, transcript
 from service.agent.draft import Draft
 from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, report, until_stored
-from service.agent.evidence import Situation, situation
+from service.agent.evidence import situation
 from service.agent.gaps import finding
 from service.agent.keeping import texts_cited
 from service.agent.loop import (
@@ -31,6 +30,7 @@ from service.agent.loop import (
 )
 from service.agent.model import ChatModel, Message
 from service.agent.tools import Toolbox, sources_json
+from service.agent.underway import Run
 from service.chats.records import Failure, Status
 from service.chats.turns import Asked, Ending, Turn, TurnStore
 from service.errors import Conflict, ModelError, StorageError
@@ -40,20 +40,6 @@ _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 2  # at one turn, before it ends as interrupted
 _SAVE_INTERVAL: Final = 2.0
 _STOP_SECONDS: Final = 10.0
-
-
-@dataclass(slots=True)
-class _Run:
-    """What a running turn has come to; `turn` once its attempt has begun."""
-
-    turn_id: str
-    draft: Draft
-    toolbox: Toolbox
-    turn: Turn | None = None
-    asked: Situation | None = None
-    calling: Asked | None = None  # is stored with the first step it asked for
-    storing: asyncio.Future[None] | None = None  # the write that is under way while the turn goes on
-    saved: float = field(default_factory=time.monotonic)
 
 
 class TurnRunner:
@@ -143,7 +129,7 @@ class TurnRunner:
                 continue
             turn = await self._turns.begin(unfinished.id, self._model.name, only_to_end=True)
             if turn is not None:
-                run = _Run(turn.id, Draft(self._model.name), self._toolbox())
+                run = Run(turn.id, Draft(self._model.name), self._toolbox())
                 for done in await self._turns.done(turn):
                     run.toolbox.restore(done.sources)
                 run.draft.text, run.draft.citations = await self._turns.saved_text(turn)
@@ -168,14 +154,14 @@ class TurnRunner:
 
     async def _run(self, turn_id: str) -> None:
         TURN_ID.set(turn_id)
-        run = _Run(turn_id, Draft(self._model.name), self._toolbox())
+        run = Run(turn_id, Draft(self._model.name), self._toolbox())
         with tracing.turn(turn_id):
             try:
                 await self._attempt_or_stop(run)
             except Conflict:
                 _LOG.info("turn was ended from outside")
 
-    async def _attempt_or_stop(self, run: _Run) -> None:
+    async def _attempt_or_stop(self, run: Run) -> None:
         try:
             async with self._admission.running:
                 run.turn = await self._begun(run.turn_id)
@@ -194,7 +180,7 @@ class TurnRunner:
     async def _begun(self, turn_id: str) -> Turn | None:
         return await until_stored(lambda: self._turns.begin(turn_id, self._model.name))
 
-    async def _attempt(self, run: _Run, turn: Turn) -> None:
+    async def _attempt(self, run: Run, turn: Turn) -> None:
         failure: Failure | None = None
         tracing.current().set_attribute("gen_ai.conversation.id", turn.chat_id)
         try:
@@ -204,7 +190,7 @@ class TurnRunner:
                 async with aclosing(events):
                     async for event in events:
                         await self._fold(turn, event, run)
-                await _stored(run)
+                await run.stored()
         except TimeoutError:
             failure = TIMED_OUT
         except ModelError as error:
@@ -219,7 +205,7 @@ class TurnRunner:
             failure = INTERNAL
         await self._finish(turn, run, Status.FAILED if failure else Status.COMPLETED, failure)
 
-    async def _transcript(self, turn: Turn, run: _Run) -> list[Message]:
+    async def _transcript(self, turn: Turn, run: Run) -> list[Message]:
         """Begin the transcript, and go on from what an earlier attempt finished."""
         exchanges = await self._turns.exchanges(turn, EXCHANGES)
         messages = transcript(self._system, exchanges, turn.question, self._limits.window)
@@ -234,8 +220,8 @@ class TurnRunner:
             run.draft.searched = run.draft.searched or message.role == "tool"
         return messages
 
-    async def _fold(self, turn: Turn, event: TurnEvent, run: _Run) -> None:
-        await _stored(run)
+    async def _fold(self, turn: Turn, event: TurnEvent, run: Run) -> None:
+        await run.stored()
         match event:
             case TextAdded(text):
                 if len(run.draft.text) == len(text):
@@ -254,14 +240,16 @@ class TurnRunner:
                 run.storing = self._turns.tool_step(turn, step, wire, sources)
                 self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
 
-    async def _save(self, turn: Turn, run: _Run) -> None:
+    async def _save(self, turn: Turn, run: Run) -> None:
         """Keep the text now and then, so that a crash does not take all of it."""
         now = time.monotonic()
         if now - run.saved >= _SAVE_INTERVAL:
             run.saved = now
             await self._turns.save_text(turn, run.draft.text, run.draft.citations)
 
-    async def _finish(self, turn: Turn, run: _Run, status: Status, failure: Failure | None = None) -> None:
+    async def _finish(self, turn: Turn, run: Run, status: Status, failure: Failure | None = None) -> None:
+        with contextlib.suppress(StorageError):  # then that step is missing, and the end goes on until it is in
+            await run.stored()
         draft, outcome = run.draft, outcome_of(run.draft, status, failure)
         asked = run.asked if status is Status.COMPLETED else None
         ending = Ending(
@@ -277,17 +265,8 @@ class TurnRunner:
             finding=finding(asked, draft, run.toolbox, outcome) if asked else None,
             texts=await texts_cited(run.toolbox.kb, draft.citations, run.toolbox.sources.values()),
         )
-        with contextlib.suppress(StorageError):  # then that step is missing, and this write goes on until it is in
-            await _stored(run)
         await until_stored(lambda: self._turns.finish(turn, ending))
         report(self._metrics, turn.id, draft, status, failure)
-
-
-async def _stored(run: _Run) -> None:
-    """Wait for the write that is under way. Raises what it raised: nothing may follow what is not stored."""
-    if run.storing is not None:
-        storing, run.storing = run.storing, None
-        await storing
 
 
 @contextlib.asynccontextmanager
