@@ -96,13 +96,14 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     watches: list[Watch] = []
 
-    def opened(server: Server, where: str = "", *, expected: str = "", **options: Any) -> Page:
+    def opened(server: Server, where: str = "", *, base_url: str = "", expected: str = "", **options: Any) -> Page:
+        address = base_url or server.base_url
         context = browser.new_context(**({"viewport": DESK} | options))
         context.set_default_timeout(WAIT)
         contexts.append(context)
-        watches.append(Watch(context, server.base_url, expected))
+        watches.append(Watch(context, address, expected))
         page = context.new_page()
-        page.goto(f"{server.base_url}/{where}")
+        page.goto(f"{address}/{where}")
         page.wait_for_selector(", ".join(f"body[data-state={state}]" for state in SETTLED))
         return page
 

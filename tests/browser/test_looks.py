@@ -7,6 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.actions import ask, finished, panel_opened
 from tests.browser.conftest import OpenPage, clean, shot
+from tests.browser.pacing import Pause
+from tests.fake_llm import FakeLLM
 from tests.server import Server
 
 pytestmark = pytest.mark.e2e
@@ -70,3 +72,65 @@ def test_on_a_phone(reader: Server, open_page: OpenPage) -> None:
     page.get_by_role("link", name="New chat", exact=True).click()
     expect(page.locator(".sidebar")).not_to_be_in_viewport()
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
+
+
+def test_text_stands_in_its_own_direction(scripted: Server, model: FakeLLM, open_page: OpenPage) -> None:
+    question, words = "أين تقع المنارة؟", "تقع المنارة على المنفذ 8123"
+    page = open_page(scripted)
+    model.call("search_kb", {"query": "lighthouse port"})
+    model.say(f"{words}. [1]\n\nThe lighthouse listens on port 8123.")
+    answer = ask(page, question)
+    finished(page)
+    shot(page, "right-to-left")
+    places = [
+        page.locator(".bubble"),
+        page.locator(".chat-title").filter(has_text=question),
+        answer.get_by_text(words),
+    ]
+    places.append(page.get_by_role("heading", level=1))
+    for place in places:
+        assert place.evaluate("(element) => getComputedStyle(element).direction") == "rtl"
+    english = answer.get_by_text("The lighthouse listens on").first
+    assert english.evaluate("(element) => getComputedStyle(element).direction") == "ltr"
+
+
+def test_who_wants_less_motion_gets_none(scripted: Server, model: FakeLLM, open_page: OpenPage) -> None:
+    page = open_page(scripted, reduced_motion="reduce", viewport=PHONE)
+    pause = Pause("", "Done.")
+    model.call("search_kb", {"query": "lighthouse port"})
+    model.reply(pause.script)
+    answer = ask(page, "On which port?")
+    expect(answer.locator(".steps-summary")).to_have_text("Reading what was found…")
+    page.get_by_role("button", name="Open the list of chats").click()
+    assert page.evaluate("document.getAnimations().length") == 0
+    pause.end()
+    expect(page.locator("body")).to_have_attribute("data-state", "ready")
+
+
+def test_nothing_shifts_while_the_page_loads(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader)
+    ask(page, "How does a client resume a stream after a disconnect?")
+    finished(page)
+    address = page.url.rpartition("/")[2]
+    page.add_init_script(
+        """window.shifts = [];
+        new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map((entry) => entry.value)))
+            .observe({ type: "layout-shift", buffered: true });"""
+    )
+    for where, there in (("#/", ".example"), (f"#/chat/{address}", ".source"), ("#/knowledge", ".document")):
+        page.goto("about:blank")
+        page.goto(f"{reader.base_url}/{where}")
+        expect(page.locator(there).first).to_be_visible()
+        expect(page.locator("#index-badge")).to_have_attribute("data-index", "ready")
+        assert sum(page.evaluate("window.shifts")) == 0, where
+
+
+def test_many_chats_come_page_by_page(reader: Server, open_page: OpenPage) -> None:
+    with reader.client() as client:
+        for number in range(60):
+            client.post("/api/chats", json={"title": f"Chat of the series {number}"})
+    page = open_page(reader)
+    expect(page.locator(".chat-row")).to_have_count(50)
+    page.get_by_role("button", name="Show older chats").click()
+    expect(page.locator(".chat-row").nth(59)).to_be_attached()
+    nothing_hangs_over(page)

@@ -6,7 +6,7 @@ import { isFinal } from "./messages.js";
 import { announce } from "./notices.js";
 import { Prose } from "./prose.js";
 import { citationOf, labelChips, sourceList } from "./sources.js";
-import { isPending, Steps } from "./steps.js";
+import { Steps } from "./steps.js";
 import { counted, duration, lineRange, moment, sentence } from "./text.js";
 
 const OUTCOMES = {
@@ -24,7 +24,6 @@ export class AnswerView {
   #actions;
   #steps = new Steps();
   #prose;
-  #progress = h("p", { class: "progress", role: "status" }, h("span", { class: "pulse" }), h("span", {}));
   #ending = h("div", { class: "ending" });
   #ended = false;
   #feedback;
@@ -40,7 +39,6 @@ export class AnswerView {
       { class: "answer", "aria-label": "Answer", data: { message: message.id } },
       this.#steps.element,
       this.#prose.element,
-      this.#progress,
       this.#ending,
     );
     this.#prose.element.addEventListener("click", (event) => this.#clicked(event));
@@ -53,7 +51,6 @@ export class AnswerView {
     this.element.dataset.status = message.status;
     this.element.setAttribute("aria-busy", String(!final));
     this.#steps.update(message, final);
-    this.#progress.lastElementChild.textContent = doing(message);
     if (rendered) this.#prose.prime(rendered, message, final);
     else this.#prose.update(message, final);
     if (message.superseded_by) this.supersede();
@@ -83,7 +80,6 @@ export class AnswerView {
   #end() {
     const message = this.#message;
     this.#ended = true;
-    this.#progress.hidden = true;
     this.#ending.replaceChildren(
       ...[
         message.error ? this.#failure(message.error) : null,
@@ -141,14 +137,6 @@ function documentName(target) {
   } catch {
     return path;
   }
-}
-
-function doing(message) {
-  if (message.status === "queued") return "Waiting for its turn…";
-  if (message.content) return "Writing…";
-  const last = message.steps.at(-1);
-  if (!last) return "Thinking…";
-  return isPending(last) ? "Working…" : "Reading what was found…";
 }
 
 function badge(message) {

@@ -105,7 +105,7 @@ export class ChatList {
   }
 
   async #more() {
-    const page = await chats.list(this.#cursor, this.#query).catch((problem) => tell(problem));
+    const page = await chats.list(this.#cursor, this.#query).catch((problem) => tell(problem, () => this.#more()));
     if (!page) return;
     for (const chat of page.items) if (!this.#chats.has(chat.id)) this.#chats.set(chat.id, { chat, row: this.#row(chat) });
     this.#cursor = page.next_cursor;

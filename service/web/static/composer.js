@@ -23,7 +23,7 @@ export class Composer {
     box.addEventListener("keydown", (event) => this.#key(event));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit();
+      this.submit();
     });
     this.#changed();
   }
@@ -53,7 +53,8 @@ export class Composer {
     if (!taken && this.#box.value === "") this.#give(text);
   }
 
-  #submit() {
+  /** Ask what stands in the box. */
+  submit() {
     const text = this.#box.value.trim();
     if (this.#busy || this.#asking || text === "") return;
     this.#give("");
@@ -68,7 +69,7 @@ export class Composer {
   #key(event) {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    this.#submit();
+    this.submit();
   }
 
   #changed() {

@@ -229,8 +229,8 @@ export class Conversation {
 
   async #loadEarlier(button) {
     button.disabled = true;
-    const page = await chats.messages(this.#chatId, this.#cursor).catch(() => null);
-    const rendered = page && (await this.#rendered(page.items).catch(() => null));
+    const page = await chats.messages(this.#chatId, this.#cursor).catch(this.#actions.failed);
+    const rendered = page && (await this.#rendered(page.items).catch(this.#actions.failed));
     button.disabled = false;
     if (!rendered) return;
     const older = page.items.reverse();

@@ -2,6 +2,7 @@
 
 import { kb } from "./api.js";
 import { h, icon, iconButton } from "./dom.js";
+import { tell } from "./notices.js";
 import { current, href } from "./route.js";
 import { lineRange } from "./text.js";
 
@@ -97,8 +98,8 @@ export class DocumentPanel {
     const button = h("button", { type: "button", class: "button more" }, "Show the lines before");
     button.addEventListener("click", async () => {
       const body = button.closest(".panel-body");
-      const part = await kb.read(text.name, Math.max(1, from - PAGE), from - 1, text.changed ? text.revision : null).catch(() => null);
-      if (part === null) return;
+      const part = await kb.read(text.name, Math.max(1, from - PAGE), from - 1, text.changed ? text.revision : null).catch((problem) => tell(problem, () => button.click()));
+      if (!part) return;
       const { scrollTop, scrollHeight } = body;
       add(part, "prepend");
       if (part.start_line > 1) button.replaceWith(this.#earlier(text, part.start_line, add));
@@ -111,8 +112,8 @@ export class DocumentPanel {
   #later(text, from, add) {
     const button = h("button", { type: "button", class: "button more" }, "Show the lines after");
     button.addEventListener("click", async () => {
-      const part = await kb.read(text.name, from, from + PAGE - 1, text.changed ? text.revision : null).catch(() => null);
-      if (part === null) return;
+      const part = await kb.read(text.name, from, from + PAGE - 1, text.changed ? text.revision : null).catch((problem) => tell(problem, () => button.click()));
+      if (!part) return;
       add(part, "append");
       if (part.next_line !== null) button.replaceWith(this.#later(text, part.next_line, add));
       else button.remove();

@@ -46,7 +46,8 @@ export class Feedback {
     this.#box.placeholder = rating === "up" ? "What was good about it? (optional)" : "What was wrong or missing? (optional)";
     this.#form.hidden = false;
     this.#note.hidden = true;
-    this.#box.focus();
+    this.#box.focus({ preventScroll: true });
+    this.#form.scrollIntoView({ block: "nearest" });
     if (!same && !(await this.#rate(rating, comment))) this.#close();
   }
 

@@ -27,6 +27,7 @@ export class KnowledgeView {
   #topics = h("div", { class: "chips", role: "group", "aria-label": "Topics" });
   #content = h("div", { class: "knowledge-content" });
   #card = h("div", { class: "index-card" });
+  #columns = h("div", { class: "knowledge-columns", hidden: true }, this.#content, this.#card);
   #topicList = [];
   #index;
   #abort = null;
@@ -52,7 +53,7 @@ export class KnowledgeView {
         { class: "knowledge", tabindex: "-1" },
         h("div", { class: "search-box" }, icon("search"), this.#box),
         this.#topics,
-        h("div", { class: "knowledge-columns" }, this.#content, this.#card),
+        this.#columns,
       ),
     );
   }
@@ -76,6 +77,7 @@ export class KnowledgeView {
     if (visit !== this.#visit || parts === null) return;
     this.#content.replaceChildren(...parts);
     this.#showTopics(route);
+    this.#columns.hidden = false; // only now it is known where they stand
     this.#element.dataset.search = "done";
   }
 

@@ -73,13 +73,14 @@ async function ask(question) {
     }
     await conversation.ask(question);
   } catch (problem) {
-    tell(problem);
+    const passing = problem.status === 0 || problem.status === 429 || problem.status >= 500;
+    tell(problem, passing ? () => composer.submit() : null); // the question is back in its box by then
     throw problem;
   }
 }
 
 function stop() {
-  conversation.stop().catch((problem) => tell(problem));
+  conversation.stop().catch((problem) => tell(problem, stop));
 }
 
 async function openChat(id) {

@@ -1,35 +1,37 @@
-// What the agent did: one line for each tool call, folded away once the answer begins.
+// What the agent does: one line that says it, and below it one for each tool call, folded away once the answer begins.
+// The line stands where it stands from the question to the end, so that nothing moves when the answer is there.
 
 import { h, icon } from "./dom.js";
 import { counted, duration, lineRange } from "./text.js";
 
 export class Steps {
   #list = h("ol", { class: "step-list" });
-  #summary = h("span", { class: "steps-summary" });
+  #summary = h("span", { class: "steps-summary", "aria-live": "polite" });
   #folded = false;
 
   constructor() {
-    this.element = h(
-      "details",
-      { class: "steps", hidden: true },
-      h("summary", {}, icon("chevron"), this.#summary),
-      this.#list,
-    );
+    const line = h("summary", {}, icon("chevron"), h("span", { class: "pulse" }), this.#summary);
+    this.element = h("details", { class: "steps" }, line, this.#list);
   }
 
   update(message, final) {
-    const steps = message.steps;
-    this.element.hidden = steps.length === 0;
+    const { steps, content } = message;
+    const begun = final || content !== "";
     this.#list.replaceChildren(...steps.map((step) => row(step, final)));
-    const last = steps.at(-1);
-    if (!last) return;
-    const working = !final && isPending(last);
-    this.#summary.textContent = working ? "Looking into the knowledge base" : summary(steps);
-    this.element.toggleAttribute("data-working", working);
-    const begun = final || message.content !== "";
+    this.#summary.textContent = begun ? summary(steps, final) : waiting(message);
+    this.element.toggleAttribute("data-working", !final);
+    this.element.toggleAttribute("data-empty", steps.length === 0);
+    this.element.hidden = final && steps.length === 0 && content === "";
     if (!this.#folded) this.element.open = !begun; // nothing stands below yet, so folding moves no text
     this.#folded ||= begun;
   }
+}
+
+function waiting({ status, steps }) {
+  if (status === "queued") return "Waiting for its turn…";
+  const last = steps.at(-1);
+  if (!last) return "Thinking…";
+  return isPending(last) ? "Looking into the knowledge base…" : "Reading what was found…";
 }
 
 function row(step, final) {
@@ -43,7 +45,7 @@ function row(step, final) {
   );
 }
 
-export const isPending = (step) => step.duration_ms === null && step.error === null;
+const isPending = (step) => step.duration_ms === null && step.error === null;
 
 const symbol = (step) => ({ search_kb: "search", read_kb_doc: "file" })[step.name] ?? "list";
 
@@ -62,7 +64,8 @@ function outcome({ name, hits, error, duration_ms: took }) {
   return hits === null ? ` — ${duration(took)}` : ` — ${found}, ${duration(took)}`;
 }
 
-function summary(steps) {
+function summary(steps, final) {
+  if (steps.length === 0) return final ? "Answered without a search" : "Writing…";
   const took = steps.reduce((sum, step) => sum + (step.duration_ms ?? 0), 0);
   const searches = steps.filter((step) => step.name === "search_kb");
   const reads = new Set(steps.filter((step) => step.name === "read_kb_doc").map((step) => step.arguments.name));
@@ -71,5 +74,5 @@ function summary(steps) {
   else if (searches.length > 1) parts.push(`Searched ${searches.length} times`);
   if (reads.size > 0) parts.push(`${parts.length > 0 ? "read" : "Read"} ${counted(reads.size, "document")}`);
   if (parts.length === 0) parts.push(counted(steps.length, "step"));
-  return `${parts.join(", ")} · ${duration(took)}`;
+  return `${parts.join(", ")} · ${final ? duration(took) : "writing…"}`;
 }
