@@ -8,6 +8,7 @@ export class Scroller {
   #content;
   #button;
   #following = false;
+  #top = 0; // where the view was last
 
   /** `box` scrolls `content`; `button` leads to the end and shows while there is text below the view. */
   constructor(box, content, button) {
@@ -60,7 +61,11 @@ export class Scroller {
   #moved() {
     const turn = this.#content.lastElementChild;
     const overflows = turn !== null && turn.offsetHeight > this.#box.clientHeight + NEAR;
-    this.#following = overflows && this.atEnd;
+    const { scrollTop: top } = this.#box;
+    // Only who goes up leaves the end: an end that has moved away since the last scrolling is no one's doing.
+    if (this.atEnd) this.#following = overflows;
+    else if (top < this.#top) this.#following = false;
+    this.#top = top;
     this.#resized();
   }
 }
