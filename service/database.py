@@ -6,6 +6,8 @@ Work is a synchronous function run in its connection's thread. sqlite3's errors 
 
 import asyncio
 import contextlib
+import itertools
+import math
 import re
 import sqlite3
 import time
@@ -15,16 +17,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-import aiosqlite
-
 from service import schema
 from service.errors import ReadDeadlineExceeded, StorageError
+from service.sqlite import Connection, connected
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 FILE_NAME: Final = "kb-agent.db"
 _GROUP_LIMIT: Final = 128
+_GIVES_WAY: Final = 64  # later writes that a bulky one lets pass at most, so that it is not put off for ever
 _PROGRESS_STEPS: Final = 2_000  # virtual machine steps between two looks at the clock, about 0.1 ms
 
 
@@ -65,53 +67,45 @@ class CommitObserver(Protocol):
 class _Write:
     work: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
+    bulky: bool
     value: Any = None
     error: BaseException | None = None
     callbacks: list[Callable[[], None]] = field(default_factory=list)
-
-
-class _Connection(aiosqlite.Connection):
-    """aiosqlite's connection with a whole function as the unit of work: one hop to its thread."""
-
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        result: T = await self._execute(function, self._conn, *arguments)  # type: ignore[no-untyped-call]
-        return result
-
-    async def ended(self) -> None:
-        """Wait for the thread of a connection that could not be opened, which aiosqlite does not."""
-        await asyncio.to_thread(self._thread.join)
 
 
 class Database:
     """The open database. Make one with `open_database`."""
 
     def __init__(
-        self, path: Path, writer: _Connection, readers: Sequence[_Connection], observe: CommitObserver | None
+        self, path: Path, writer: Connection, readers: Sequence[Connection], observe: CommitObserver | None
     ) -> None:
         self.path = path
         self._writer = writer
         self._observe = observe
-        self._readers: asyncio.Queue[_Connection] = asyncio.Queue()
+        self._readers: asyncio.Queue[Connection] = asyncio.Queue()
         for reader in readers:
             self._readers.put_nowait(reader)
-        self._writes: asyncio.Queue[_Write | None] = asyncio.Queue()
+        self._writes: asyncio.PriorityQueue[tuple[float, bool, _Write | None]] = asyncio.PriorityQueue()
+        self._places = itertools.count()
         self._closed = False
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, bulky: bool = False) -> T:
         """Run `work` in the writer's thread and return its value once it is committed and synced.
 
         What `work` raises undoes its own statements and is raised here. Raises StorageError when nothing was
-        stored. A caller that is cancelled meanwhile does not undo it.
+        stored. A caller that is cancelled meanwhile does not undo it. `bulky` work takes long: it is committed by
+        itself, after what waits and some of what comes later.
         """
-        return await self.submit(work)
+        return await self.submit(work, bulky=bulky)
 
-    def submit(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+    def submit(self, work: Callable[[Transaction], T], *, bulky: bool = False) -> asyncio.Future[T]:
         """Queue `work` after what was queued before; the future ends as `write` would. It has to be awaited."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_exception(StorageError("the database is closed"))
         else:
-            self._writes.put_nowait(_Write(work, future))
+            place = next(self._places) + _GIVES_WAY * bulky
+            self._writes.put_nowait((place, bulky, _Write(work, future, bulky)))
         return future
 
     async def read(self, work: Callable[[sqlite3.Connection], T], *, deadline: float = 5.0) -> T:
@@ -144,28 +138,32 @@ class Database:
 
     async def commit_groups(self) -> None:
         """Take what waits, commit it together, tell the callers; until `stop`. Run by `open_database`."""
-        while (first := await self._writes.get()) is not None:
-            group = [first]
-            stop = False
-            while len(group) < _GROUP_LIMIT and not self._writes.empty():
-                following = self._writes.get_nowait()
-                if following is None:
-                    stop = True
-                    break
-                group.append(following)
+        while group := await self._group():
             started = time.perf_counter()
             await self._writer.run(_commit, group)
             if self._observe is not None:
                 self._observe(time.perf_counter() - started, len(group))
             for write in group:
                 _deliver(write)
-            if stop:
-                return
+
+    async def _group(self) -> list[_Write]:
+        """The next to be committed together: a bulky write, or those that wait before one; none at the end."""
+        group: list[_Write] = []
+        while not group or (len(group) < _GROUP_LIMIT and not self._writes.empty()):
+            entry = await self._writes.get()
+            write = entry[2]
+            if write is None or (group and write.bulky):
+                self._writes.put_nowait(entry)
+                break
+            group.append(write)
+            if write.bulky:
+                break
+        return group
 
     async def stop(self, commits: asyncio.Task[None]) -> None:
         """Refuse new writes and wait for those that are queued."""
         self._closed = True
-        self._writes.put_nowait(None)
+        self._writes.put_nowait((math.inf, True, None))
         await commits
 
 
@@ -180,8 +178,8 @@ async def open_database(
     path = directory / FILE_NAME
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(schema.lock_directory(directory))
-        writer = await stack.enter_async_context(_connection(lambda: schema.open_writer(path)))
-        pool = [await stack.enter_async_context(_connection(lambda: _open_reader(path))) for _ in range(readers)]
+        writer = await stack.enter_async_context(connected(lambda: schema.open_writer(path)))
+        pool = [await stack.enter_async_context(connected(lambda: _open_reader(path))) for _ in range(readers)]
         database = Database(path, writer, pool, observe)
         commits = asyncio.create_task(database.commit_groups(), name="commit-groups")
         try:
@@ -261,18 +259,6 @@ def _translated(error: sqlite3.Error) -> StorageError:
     failure = StorageError(f"the database failed: {error}")
     failure.__cause__ = error
     return failure
-
-
-@contextlib.asynccontextmanager
-async def _connection(connect: Callable[[], sqlite3.Connection]) -> AsyncIterator[_Connection]:
-    connection = _Connection(connect, iter_chunk_size=64)
-    opened = False
-    try:
-        await connection
-        opened = True
-        yield connection
-    finally:
-        await (connection.close() if opened else connection.ended())
 
 
 def _open_reader(path: Path) -> sqlite3.Connection:

@@ -13,6 +13,9 @@ from fastapi import FastAPI
 from service.connections import PatientProtocol
 from service.errors import SettingsError
 
+# The event loop gets the interpreter from a thread that analyses files after so long; with Python's 5 ms a chat's
+# write, which has to get it several times, takes many times as long.
+SWITCH_SECONDS: Final = 0.0005
 _STUCK_MS: Final = 20_000  # without a byte taken by the peer
 _BACKSTOP: Final = 3  # seconds a connection may take to end after its stream did
 
@@ -32,6 +35,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then announce the address with the port that was taken."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         await super().startup(sockets)
         if self.started:
             self._on_ready(_address(self.config.host, self.servers[0].sockets[0].getsockname()[1]))

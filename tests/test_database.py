@@ -44,6 +44,20 @@ async def test_writes_that_wait_together_share_a_commit(tmp_path: Path) -> None:
         assert await db.read(types) == [str(n) for n in range(50)]
 
 
+async def test_a_bulky_write_lets_those_that_wait_go_first_and_shares_no_commit(tmp_path: Path) -> None:
+    commits: list[int] = []
+    async with open_database(tmp_path, observe=lambda _, writes: commits.append(writes)) as db:
+        await asyncio.gather(db.write(insert("bulky"), bulky=True), *(db.write(insert(str(n))) for n in range(3)))
+        assert await db.read(types) == ["0", "1", "2", "bulky"]
+        assert commits == [3, 1]
+
+
+async def test_a_bulky_write_is_not_put_off_for_ever(db: Database) -> None:
+    writes = [db.submit(insert("first"), bulky=True), *(db.submit(insert(str(n))) for n in range(300))]
+    await asyncio.gather(*writes)
+    assert (await db.read(types)).index("first") < 100
+
+
 async def test_a_write_that_fails_undoes_itself_and_nothing_else(db: Database) -> None:
     def failing(tx: Transaction) -> None:
         tx.execute(EVENT, ("lost",))
