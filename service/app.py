@@ -61,6 +61,7 @@ from service.server import Server, check_exposure, is_loopback, listen, make_ser
 from service.settings import Settings, otel
 from service.telemetry import Metrics
 
+_MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _HEAD_START: Final = 1.0  # seconds the start may wait for the first scan
 _NAMES_TOLD: Final = 100  # names in one kb.updated event
@@ -164,11 +165,12 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         toolbox = partial(Toolbox, base, result_chars=settings.tool_result_chars, folder_note=note)
         runner = TurnRunner(TurnStore(db, log), model, toolbox, _limits(settings), metrics, admission)
         await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
-        questions = QuestionStore(db, log)
+        store, questions = ChatStore(db, log), QuestionStore(db, log)
         kept = Retention(timedelta(days=settings.event_retention_days), settings.event_retention_count)
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "gaps": gap_watch.run,
             "watcher": watcher.run,
+            "erase": partial(every, _MINUTE, store.erase),
             "prune": partial(every, _HOUR, partial(prune_records, log, questions, kept)),
             "loop-lag": partial(sample_lag, metrics),
         }
@@ -178,7 +180,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         yield Services(
             db=db,
             log=log,
-            store=ChatStore(db, log),
+            store=store,
             questions=questions,
             kept=KeptTexts(db),
             gaps=GapStore(db),

@@ -120,7 +120,7 @@ class Database:
             self._readers.put_nowait(reader)
 
     async def truncate_log(self) -> None:
-        """Fold the write-ahead log into the file and empty it, so that what was deleted is gone from both."""
+        """Fold the log into the file and empty it, unless somebody reads: what was deleted is gone from both."""
         await self._writer.run(_truncate)
 
     @property
@@ -271,7 +271,8 @@ def _open_reader(path: Path) -> sqlite3.Connection:
 
 
 def _truncate(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for pragma in ("busy_timeout = 250", "wal_checkpoint(TRUNCATE)", "busy_timeout = 5000"):  # a backup may read
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:
@@ -280,7 +281,6 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 
 def _size(path: Path) -> int:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    return 0

@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from service.chats import rows
@@ -18,6 +19,7 @@ Order = Literal["asc", "desc"]
 NEWEST: Final = 2**62  # above every key
 _WORD: Final = re.compile(r"[^\W_]+")
 _MOST_WORDS: Final = 8
+_MERGED_PAGES: Final = 500  # in one step, about 2 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class ChatStore:
         self._log = log
         self._sql = load_queries("chats")
         self._find = Lookup()
+        self._deleted = True  # whether words of deleted chats may be left; the former run may have left some
 
     async def create(self, owner: str, title: str | None, metadata: Mapping[str, str]) -> Chat:
         """Make a chat. Without a title it takes one from its first question."""
@@ -99,8 +102,29 @@ class ChatStore:
             return running
 
         running = await self._db.write(work)
+        self._deleted = True
         await self._db.truncate_log()
         return running
+
+    async def erase(self) -> None:
+        """Remove what deleted chats have left in the search over chats, where a deletion only adds a mark.
+
+        It goes in steps, so that others write meanwhile. The log is emptied too, which a reader may have put off.
+        """
+        if not self._deleted:
+            return
+        self._deleted = False
+        for merge in (self._sql["merge_messages"], self._sql["merge_titles"]):
+            pages = -_MERGED_PAGES  # the sign has all segments merged, not only those of one size
+            while await self._db.write(partial(self._merge, merge, pages)):
+                pages = _MERGED_PAGES
+        await self._db.truncate_log()
+
+    def _merge(self, statement: str, pages: int, tx: Transaction) -> bool:
+        before = tx.execute(self._sql["total_changes"]).fetchone()[0]
+        tx.execute(statement, (pages,))
+        done: bool = tx.execute(self._sql["total_changes"]).fetchone()[0] - before < 2  # as FTS5's manual has it
+        return not done
 
     async def messages(
         self, owner: str, chat_id: str, limit: int, key: int | None = None, order: Order = "asc"

@@ -21,6 +21,18 @@ DELETE FROM chats WHERE id = :id AND owner = :owner;
 -- Delete what the log tells of a chat.
 DELETE FROM events WHERE chat_id = :id AND owner = :owner;
 
+-- name: merge_messages
+-- Rewrite some pages of the index over messages without what was deleted.
+INSERT INTO messages_fts (messages_fts, rank) VALUES ('merge', ?);
+
+-- name: merge_titles
+-- The same of the index over titles.
+INSERT INTO titles_fts (titles_fts, rank) VALUES ('merge', ?);
+
+-- name: total_changes
+-- Rows that this connection has changed so far.
+SELECT total_changes();
+
 -- name: messages_ascending
 -- A chat's messages, oldest first, from a key on.
 SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,

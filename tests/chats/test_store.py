@@ -1,7 +1,9 @@
 """Chats and messages as their owner sees them."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 
 import pytest
 
@@ -171,6 +173,33 @@ async def test_what_was_deleted_is_gone_from_the_files_too(chats: Chats) -> None
     assert any(b"unmistakable-secret" in file.read_bytes() for file in files)
     await chats.store.delete("ann", posted.question.chat_id)
     assert not any(b"unmistakable-secret" in file.read_bytes() for file in files)
+
+
+async def test_no_word_of_a_deleted_chat_is_left_in_the_search_over_chats(chats: Chats) -> None:
+    kept = await chats.asked("Where is the lamp?")
+    posted = await chats.asked("Where is the zebraquartz?")
+    await chats.store.update("ann", posted.question.chat_id, title="zebraquartz")
+    await chats.store.delete("ann", posted.question.chat_id)
+    assert b"zebraquartz" in chats.db.path.read_bytes()
+
+    await chats.store.erase()
+
+    files = [chats.db.path, chats.db.path.with_name(chats.db.path.name + "-wal")]
+    assert not any(b"zebraquartz" in file.read_bytes() for file in files)
+    found = await chats.store.page("ann", 10, words="lamp")
+    assert [chat.id for chat in found.items] == [kept.question.chat_id]
+
+
+async def test_a_reader_that_takes_its_time_keeps_nobody_from_deleting(chats: Chats) -> None:
+    posted = await chats.asked("the unmistakable-secret of the keeper, " * 20)
+    log = chats.db.path.with_name(chats.db.path.name + "-wal")
+    with contextlib.closing(sqlite3.connect(chats.db.path, isolation_level=None)) as backup:
+        backup.execute("BEGIN")
+        backup.execute("SELECT count(*) FROM chats").fetchone()
+        await chats.store.delete("ann", posted.question.chat_id)
+        assert b"unmistakable-secret" in log.read_bytes()
+    await chats.store.erase()
+    assert not any(b"unmistakable-secret" in file.read_bytes() for file in (log, chats.db.path))
 
 
 async def test_a_message_shows_its_tool_calls_and_only_its_own(chats: Chats) -> None:
