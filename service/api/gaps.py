@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.deps import KB, NumberKey, PageLimit, ServicesDep, cursor_of
+from service.access.records import KeyScope
+from service.api.deps import KB, NumberKey, PageLimit, ServicesDep, VisitDep, cursor_of
 from service.api.problems import documented
 from service.chats.gaps import GapState
 from service.chats.store import NEWEST
@@ -43,8 +44,11 @@ State = Annotated[GapState, Query(description="open, resolved or all.")]
 
 
 @router.get("/gaps", responses=documented(422, 503))
-async def gaps(services: ServicesDep, key: NumberKey, state: State = "open", limit: PageLimit = 50) -> GapPage:
-    """List what all callers asked and the knowledge base could not answer, grouped by terms."""
-    page = await services.gaps.page(limit, NEWEST if key is None else key, state)
+async def gaps(
+    services: ServicesDep, visit: VisitDep, key: NumberKey, state: State = "open", limit: PageLimit = 50
+) -> GapPage:
+    """List what you asked, with scope admin what all callers asked, and nothing answers, grouped by terms."""
+    owner = None if KeyScope.ADMIN in visit.principal.scopes else visit.principal.owner
+    page = await services.gaps.page(owner, limit, NEWEST if key is None else key, state)
     items = [GapOut.model_validate(gap) for gap in page.items]
     return GapPage(items=items, next_cursor=cursor_of(page.next_key))

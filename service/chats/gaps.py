@@ -67,9 +67,11 @@ class GapStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def page(self, limit: int, before: int = NEWEST, state: GapState = "open") -> Page[Gap]:
-        """List gaps, those with most questions first, from a key on."""
-        row = {"limit": limit + 1, "before": before, "state": state}
+    async def page(
+        self, owner: str | None, limit: int, before: int = NEWEST, state: GapState = "open"
+    ) -> Page[Gap]:
+        """List the gaps of an owner's questions, of everyone's for None, the largest first, from a key on."""
+        row = {"owner": owner, "limit": limit + 1, "before": before, "state": state}
         found = await self._db.read(lambda c: [_gap(*r) for r in c.execute(_sql()["page"], row)])
         kept = tuple(found[:limit])
         return Page(kept, kept[-1].seq if len(found) > limit else None)

@@ -24,10 +24,13 @@ WHERE id = :id AND resolved_at IS NULL;
 UPDATE gaps SET checked = :revision WHERE id = :id;
 
 -- name: page
--- Gaps, those with most questions first. The rank is a single number: questions, then the newest question's place.
+-- Gaps, of an owner's questions or of everyone's, those with most questions first. The rank is a single number: questions, then the newest question's place.
 WITH counted AS (
     SELECT q.gap_id, count(*) AS questions, min(m.seq) AS first, max(m.seq) AS last
-    FROM gap_questions q JOIN messages m ON m.id = q.question_id
+    FROM gap_questions q
+        JOIN messages m ON m.id = q.question_id
+        JOIN chats ch ON ch.id = m.chat_id
+    WHERE :owner IS NULL OR ch.owner = :owner
     GROUP BY q.gap_id
 )
 SELECT c.questions * 1099511627776 + c.last AS rank, g.id, substr(l.content, 1, 500), q.terms, q.near_terms,

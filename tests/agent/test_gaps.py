@@ -75,7 +75,7 @@ class Asking:
         return await self.watch.check()
 
     async def listed(self) -> list[Gap]:
-        return list((await self.gaps.page(10, state="all")).items)
+        return list((await self.gaps.page(None, 10, state="all")).items)
 
 
 @asynccontextmanager
@@ -124,8 +124,8 @@ async def test_an_edit_that_answers_closes_a_gap_and_another_does_not(base: Aski
     assert await base.edit("zeppelin.md", ZEPPELIN) == 1
     (gap,) = await base.listed()
     assert (gap.state, gap.resolved_by) == ("resolved", "zeppelin.md")
-    assert (await base.gaps.page(10)).items == ()
-    assert (await base.gaps.page(10, state="resolved")).items == (gap,)
+    assert (await base.gaps.page(None, 10)).items == ()
+    assert (await base.gaps.page(None, 10, state="resolved")).items == (gap,)
 
 
 async def test_a_gap_opens_again_when_the_answer_is_lost(base: Asking) -> None:
@@ -164,8 +164,8 @@ async def test_a_deleted_chats_questions_vanish(base: Asking) -> None:
 async def test_gaps_come_in_pages_those_asked_most_first(base: Asking) -> None:
     for question in ("parrot", "parrot", "sextant", "barometer", "barometer", "barometer"):
         await base.ask(f"{question}?")
-    first = await base.gaps.page(2)
-    rest = await base.gaps.page(2, first.next_key or 0)
+    first = await base.gaps.page(None, 2)
+    rest = await base.gaps.page(None, 2, first.next_key or 0)
     found = [(gap.question, gap.count) for gap in (*first.items, *rest.items)]
     assert found == [("barometer?", 3), ("parrot?", 2), ("sextant?", 1)]
     assert rest.next_key is None
