@@ -32,14 +32,16 @@ class Admission:
         self._requests: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
-    def place(self, caller: str, request: str | None = None) -> Iterator[None]:
+    def place(self, caller: str, request: str | None = None) -> Iterator[bool]:
         """Hold a place for one more turn while the block lasts, until `begin` takes it over. Raises Overloaded.
+
+        Gives whether the turn may run at once: all there are find room in `running`.
 
         Held, because many requests may wait for the database between their admission and their turn's beginning.
         Repeats of one `request` will make one turn, so those that come while its first holds a place need none.
         """
         if request is not None and (caller, request) in self._requests:
-            yield
+            yield False
             return
         if self._admitted.total() >= self._capacity.running + self._capacity.queued:
             raise Overloaded("too many questions are being answered; try again shortly", _RETRY_AFTER)
@@ -50,7 +52,7 @@ class Admission:
         mark = {(caller, request)} if request is not None else set()
         self._requests |= mark
         try:
-            yield
+            yield self._admitted.total() <= self._capacity.running
         finally:
             self._requests -= mark
             self._leave(caller)

@@ -76,18 +76,19 @@ class TurnRunner:
         """How many turns wait for others to end."""
         return self._admission.waiting
 
-    def place(self, caller: str, request: str | None = None) -> AbstractContextManager[None]:
+    def place(self, caller: str, request: str | None = None) -> AbstractContextManager[bool]:
         """Hold a place in which to start one more turn, one for all repeats of a `request`.
 
-        Raises Overloaded, on entering it, when there is none.
+        Gives whether the turn will run at once, so that it may be begun with its question. Raises Overloaded, on
+        entering it, when there is none.
         """
         return self._admission.place(caller, request)
 
-    def start(self, turn_id: str, caller: str = "") -> None:
-        """Begin a stored turn of `caller` in the background."""
+    def start(self, turn_id: str, caller: str = "", begun: Turn | None = None) -> None:
+        """Run a stored turn of `caller` in the background: the attempt that has `begun`, or a new one."""
         self._admission.begin(turn_id, caller)
         self._ended[turn_id] = asyncio.Event()
-        task = asyncio.create_task(self._run(turn_id), name=f"turn-{turn_id}")
+        task = asyncio.create_task(self._run(turn_id, begun), name=f"turn-{turn_id}")
         self._tasks[turn_id] = task
         task.add_done_callback(lambda _: self._forget(turn_id))
         self._metrics.turns_open.inc()
@@ -152,9 +153,9 @@ class TurnRunner:
         self._ended.pop(turn_id).set()
         self._metrics.turns_open.dec()
 
-    async def _run(self, turn_id: str) -> None:
+    async def _run(self, turn_id: str, begun: Turn | None) -> None:
         TURN_ID.set(turn_id)
-        run = Run(turn_id, Draft(self._model.name), self._toolbox())
+        run = Run(turn_id, Draft(self._model.name), self._toolbox(), begun)
         with tracing.turn(turn_id):
             try:
                 await self._attempt_or_stop(run)
@@ -164,7 +165,7 @@ class TurnRunner:
     async def _attempt_or_stop(self, run: Run) -> None:
         try:
             async with self._admission.running:
-                run.turn = await self._begun(run.turn_id)
+                run.turn = run.turn or await self._begun(run.turn_id)
                 if run.turn is not None:
                     with self._turns.writing(run.turn):
                         await self._attempt(run, run.turn)

@@ -152,9 +152,10 @@ async def regenerate_message(
     services: ServicesDep, caller: Caller, chat_id: ChatId, message_id: MessageId, reply: Reply
 ) -> Response:
     """Answer the same question again; the former answer stays in the history as superseded."""
-    with services.runner.place(caller):
-        posted = await services.questions.regenerate(caller, chat_id, message_id, services.runner.model_name)
-        services.runner.start(posted.answer.id, caller)
+    runner = services.runner
+    with runner.place(caller) as at_once:
+        posted = await services.questions.regenerate(caller, chat_id, message_id, runner.model_name, begin=at_once)
+        runner.start(posted.answer.id, caller, posted.turn)
     return await _respond(services, caller, posted, reply)
 
 
@@ -180,10 +181,10 @@ def _shown(services: Services, message: Message) -> MessageOut:
 async def _accept(services: Services, caller: str, chat_id: str, content: str, ticket: Ticket | None) -> Posted:
     """Store the question and start its turn; a place is needed for that, and not for a repeat."""
     runner = services.runner
-    with runner.place(caller, f"{chat_id} {ticket.key}" if ticket else None):
-        posted = await services.questions.post(caller, chat_id, content, runner.model_name, ticket)
+    with runner.place(caller, f"{chat_id} {ticket.key}" if ticket else None) as at_once:
+        posted = await services.questions.post(caller, chat_id, content, runner.model_name, ticket, begin=at_once)
         if not posted.replayed:
-            runner.start(posted.answer.id, caller)
+            runner.start(posted.answer.id, caller, posted.turn)
     return posted
 
 

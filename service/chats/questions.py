@@ -1,12 +1,13 @@
 """Questions and what comes of them: accepting one, answering it anew, rating the answer."""
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from service.chats.events import EventLog, EventType
 from service.chats.lookup import Lookup
 from service.chats.records import Chat, Feedback, Message, Role, Status, new_id, public, timestamp
+from service.chats.turns import Turn, TurnStore
 from service.database import Database, Transaction, load_queries
 from service.errors import Conflict, InvalidInput
 
@@ -23,11 +24,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An accepted question and the answer that was opened for it; `replayed` when an earlier request made them."""
+    """An accepted question and the answer that was opened for it; `replayed` when an earlier request made them.
+
+    `turn` is the first attempt at the answer, where that was begun with it.
+    """
 
     question: Message
     answer: Message
     replayed: bool = False
+    turn: Turn | None = None
 
 
 class QuestionStore:
@@ -36,13 +41,21 @@ class QuestionStore:
     def __init__(self, db: Database, log: EventLog) -> None:
         self._db = db
         self._log = log
+        self._turns = TurnStore(db, log)
         self._sql = load_queries("questions")
         self._find = Lookup()
 
     async def post(
-        self, owner: str, chat_id: str, content: str, model: str, ticket: Ticket | None = None
+        self,
+        owner: str,
+        chat_id: str,
+        content: str,
+        model: str,
+        ticket: Ticket | None = None,
+        *,
+        begin: bool = False,
     ) -> Posted:
-        """Store a question, open the answer to it, and keep the ticket, in one commit.
+        """Store a question, open the answer to it, `begin` its turn, and keep the ticket, in one commit.
 
         The same ticket again gives what the first request made. Raises NotFound, Conflict `turn_in_progress` while
         the chat's last answer is still being written, InvalidInput when its key stands for another message.
@@ -66,7 +79,7 @@ class QuestionStore:
             )
             self._tell_message(tx, owner, posted.question, answer_id)
             self._tell_message(tx, owner, posted.answer, answer_id)
-            return posted
+            return replace(posted, turn=self._turns.begin_in(tx, answer_id, model)) if begin else posted
 
         return await self._db.write(work)
 
@@ -82,8 +95,10 @@ class QuestionStore:
 
         return await self._db.read(find)
 
-    async def regenerate(self, owner: str, chat_id: str, message_id: str, model: str) -> Posted:
-        """Open another answer to the question that `message_id` answers; that one stays, superseded.
+    async def regenerate(
+        self, owner: str, chat_id: str, message_id: str, model: str, *, begin: bool = False
+    ) -> Posted:
+        """Open another answer to the question of `message_id`, which stays, superseded; `begin` its turn with it.
 
         Raises NotFound, and Conflict `turn_in_progress` while an answer is being written in the chat, or
         `not_an_answer`, or `already_superseded` with the message that came after.
@@ -103,7 +118,8 @@ class QuestionStore:
             tx.execute(self._sql["touch_chat"], {"id": chat_id, "now": timestamp()})
             answer = self._find.message(tx, owner, chat_id, answer_id)
             self._tell_message(tx, owner, answer, answer_id)
-            return Posted(self._find.message(tx, owner, chat_id, question[0]), answer)
+            turn = self._turns.begin_in(tx, answer_id, model) if begin else None
+            return Posted(self._find.message(tx, owner, chat_id, question[0]), answer, turn=turn)
 
         return await self._db.write(work)
 

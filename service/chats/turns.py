@@ -105,21 +105,21 @@ class TurnStore:
         Subscribers hear that it started, unless it is begun only to be ended; and of a second attempt that the
         text they have is withdrawn: they may have seen more of it than was kept.
         """
+        return await self._db.write(lambda tx: self.begin_in(tx, turn_id, model, only_to_end=only_to_end))
 
-        def work(tx: Transaction) -> Turn | None:
-            if tx.execute(self._sql["begin"], {"id": turn_id, "now": timestamp()}).rowcount == 0:
-                return None
-            tx.execute(self._sql["mark_running"], {"id": turn_id, "model": model})
-            turn = Turn(*tx.execute(self._sql["turn"], {"id": turn_id}).fetchone())
-            if turn.attempt > 1:
-                data = {"message_id": turn.id, "reason": "the service was restarted while it answered"}
-                self._append(tx, turn, EventType.ANSWER_RESET, data)
-            if not only_to_end:
-                data = {"message_id": turn.id, "model": model}
-                self._append(tx, turn, EventType.TURN_STARTED, {**data, "attempt": turn.attempt})
-            return turn
-
-        return await self._db.write(work)
+    def begin_in(self, tx: Transaction, turn_id: str, model: str, *, only_to_end: bool = False) -> Turn | None:
+        """Begin an attempt in a transaction that does more, see `begin`."""
+        if tx.execute(self._sql["begin"], {"id": turn_id, "now": timestamp()}).rowcount == 0:
+            return None
+        tx.execute(self._sql["mark_running"], {"id": turn_id, "model": model})
+        turn = Turn(*tx.execute(self._sql["turn"], {"id": turn_id}).fetchone())
+        if turn.attempt > 1:
+            data = {"message_id": turn.id, "reason": "the service was restarted while it answered"}
+            self._append(tx, turn, EventType.ANSWER_RESET, data)
+        if not only_to_end:
+            data = {"message_id": turn.id, "model": model}
+            self._append(tx, turn, EventType.TURN_STARTED, {**data, "attempt": turn.attempt})
+        return turn
 
     def tool_started(self, turn: Turn, step: Step, asked: Asked | None = None) -> asyncio.Future[None]:
         """Tell that a tool call begins, and with the first one store the reply that `asked` for it.

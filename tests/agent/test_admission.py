@@ -59,3 +59,12 @@ def test_a_turn_of_an_earlier_process_counts_for_the_process_only() -> None:
     admission.end("old")
     with pytest.raises(Overloaded, match="1 of your"):
         begin(admission, "b")
+
+
+def test_a_turn_may_begin_with_its_question_while_all_there_are_find_room() -> None:
+    admission = Admission(Capacity(running=2, queued=8, per_caller=8))
+    begin(admission, "a")
+    with admission.place("ada", "key") as at_once, admission.place("bob") as third:
+        assert (at_once, third) == (True, False)
+        with admission.place("ada", "key") as repeat:
+            assert not repeat

@@ -78,9 +78,9 @@ class Desk:
         """Post a question in a chat of its own and start its turn."""
         chat = await ChatStore(self.db, self.log).create("ann", None, {})
         questions = QuestionStore(self.db, self.log)
-        with self.runner.place("ann"):
-            posted = await questions.post("ann", chat.id, "Who knows?", self.model.name)
-            self.runner.start(posted.answer.id, "ann")
+        with self.runner.place("ann") as at_once:
+            posted = await questions.post("ann", chat.id, "Who knows?", self.model.name, begin=at_once)
+            self.runner.start(posted.answer.id, "ann", posted.turn)
         return posted
 
     async def told(self, posted: Posted) -> list[Event]:

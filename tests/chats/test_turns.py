@@ -78,6 +78,22 @@ async def test_a_stale_attempt_can_write_nothing(chats: Chats) -> None:
     assert (await chats.turns.finish(fresh, completed("right"))).content == "right"
 
 
+async def test_a_turn_that_is_begun_with_its_question_is_an_attempt_like_any_other(chats: Chats) -> None:
+    chat = await chats.store.create("ann", None, {})
+    posted = await chats.questions.post("ann", chat.id, "Which port?", "m", begin=True)
+    assert posted.turn is not None
+    assert (posted.turn.id, posted.turn.question, posted.turn.attempt) == (posted.answer.id, "Which port?", 1)
+    assert (await logged(chats, chat.id))[-2:] == [EventType.MESSAGE_CREATED, EventType.TURN_STARTED]
+    fresh = await chats.turns.begin(posted.answer.id, "m")
+    assert fresh is not None
+    with pytest.raises(Conflict):
+        await chats.turns.finish(posted.turn, completed("late"))
+    await chats.turns.finish(fresh, completed("right"))
+    again = await chats.questions.regenerate("ann", chat.id, fresh.id, "m", begin=True)
+    assert again.turn is not None
+    assert (await chats.turns.finish(again.turn, completed("better"))).id == again.answer.id
+
+
 async def test_a_turn_that_ended_or_is_gone_cannot_begin(chats: Chats) -> None:
     turn = await chats.begun()
     await chats.turns.finish(turn, completed("done"))
