@@ -131,9 +131,9 @@ def _commands(_: str) -> Iterator[Sequence[str]]:
 
 
 def _usage(parameter: Mapping[str, Any]) -> str:
-    option = parameter["opts"][0]
-    if not option.startswith("-"):
-        return str(parameter["name"]).upper()
+    if not (option := parameter["opts"][0]).startswith("-"):
+        name = parameter["metavar"] or parameter["name"].upper() + ("..." if parameter["nargs"] == -1 else "")
+        return name if parameter["required"] else f"[{name}]"
     value = "" if parameter["is_flag"] else f" {parameter['metavar'] or parameter['name'].upper()}"
     return f"[{option}{value}]"
 

@@ -1,27 +1,36 @@
-"""The command line's way to the service: the server that runs, or one of its own for as long as it needs it."""
+"""The command line's way to the service: the server that runs, or one of its own for as long as it needs it.
+
+What a server is made of is loaded where none runs, which most commands are done before.
+"""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx2
 
-from service.app import serving
-from service.errors import ServerUnreachable
+from service.errors import ServerUnreachable, SettingsError
 from service.running import Running, read_note
 from service.settings import Settings
 
 _TIMEOUT: Final = httpx2.Timeout(30, read=300)
+_PATIENCE: Final = 30.0  # seconds without a server, as while it is started anew, until an answer is given up
+_PAUSE: Final = 0.5
+_PAGE: Final = 200
+_LAST: Final = frozenset({"answer.completed", "turn.failed", "turn.cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
     """An event of a stream."""
 
+    id: str
     type: str
     data: dict[str, Any]
 
@@ -36,19 +45,48 @@ class Client:
         """Make a chat; give its id."""
         return str((await self._json("POST", "/api/chats", json={}))["id"])
 
+    async def chats(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """List chats, newest first; with a `query` those that hold all of its words."""
+        return await self._pages("/api/chats", {"q": query} if query else {}, limit)
+
+    async def export(self, chat_id: str) -> dict[str, Any]:
+        """Give a chat with all of its messages."""
+        return await self._json("GET", _chat(chat_id, "/export"))
+
+    async def exported(self, chat_id: str, form: str) -> str:
+        """Give a chat as one file: json or markdown."""
+        return (await self._send("GET", _chat(chat_id, "/export"), params={"format": form})).text
+
+    async def rename(self, chat_id: str, title: str) -> dict[str, Any]:
+        """Give a chat another title."""
+        return await self._json("PATCH", _chat(chat_id), json={"title": title})
+
+    async def delete(self, chat_id: str) -> None:
+        """Delete a chat."""
+        await self._send("DELETE", _chat(chat_id))
+
+    async def cancel(self, chat_id: str, message_id: str) -> None:
+        """Stop an answer."""
+        await self._send("POST", _chat(chat_id, f"/messages/{quote(message_id, safe='')}/cancel"))
+
     async def ask(self, chat_id: str, question: str) -> AsyncIterator[Received]:
-        """Post a question; yield the events of its turn until the last one."""
-        path, headers = f"/api/chats/{chat_id}/messages", {"Accept": "text/event-stream"}
-        async with self._http.stream("POST", path, json={"content": question}, headers=headers) as response:
-            if response.status_code != httpx2.codes.OK:
-                await response.aread()
-                raise ServerUnreachable(_detail(response))
-            kind = ""
-            async for line in response.aiter_lines():
-                if line.startswith("event: "):
-                    kind = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    yield Received(kind, json.loads(line.removeprefix("data: ")))
+        """Post a question; yield the events of its turn until the last one, also over a connection that breaks."""
+        headers = {"Accept": "text/event-stream", "Idempotency-Key": str(uuid.uuid4())}
+        request = {"method": "POST", "url": _chat(chat_id, "/messages"), "json": {"content": question}}
+        heard = time.monotonic()
+        while True:
+            try:
+                async for event in self._events(request, headers):
+                    heard, headers["Last-Event-ID"] = time.monotonic(), event.id
+                    yield event
+                    if event.type in _LAST:
+                        return
+            except httpx2.TransportError as error:
+                if time.monotonic() > heard + _PATIENCE:
+                    raise self._silent(error) from error
+            if "Last-Event-ID" in headers:  # else nothing came, and the key makes it safe to post again
+                request = {"method": "GET", "url": _chat(chat_id, "/events")}
+            await asyncio.sleep(_PAUSE)
 
     async def search(self, query: str, topic: str | None, limit: int, *, explain: bool) -> dict[str, Any]:
         """Search the knowledge base; `explain` asks for the parts of each score."""
@@ -88,20 +126,63 @@ class Client:
         found: list[dict[str, Any]] = (await self._json("DELETE", f"/api/keys/{quote(name, safe='')}"))["items"]
         return found
 
+    async def document(self, name: str, lines: tuple[int, int | None], revision: str | None) -> dict[str, Any]:
+        """Read lines of a document, first and last, None being its end; `next_line` says where to read on."""
+        wanted = {"start_line": lines[0], "end_line": lines[1], "revision": revision}
+        given = {key: value for key, value in wanted.items() if value is not None}
+        return await self._json("GET", f"/api/kb/documents/{quote(name)}", params=given)
+
+    async def documents(self, limit: int) -> list[dict[str, Any]]:
+        """List documents by name."""
+        return await self._pages("/api/kb/documents", {}, limit)
+
+    async def _pages(self, path: str, parameters: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while len(found) < limit:
+            wanted = {"limit": min(limit - len(found), _PAGE), **parameters, **cursor}
+            page = await self._json("GET", path, params=wanted)
+            found += page["items"]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        return found
+
+    async def _events(self, request: Mapping[str, Any], headers: Mapping[str, str]) -> AsyncIterator[Received]:
+        fields: dict[str, str] = {}
+        async with self._http.stream(**request, headers=headers) as response:
+            if response.status_code != httpx2.codes.OK:
+                await response.aread()
+                raise ServerUnreachable(_detail(response))
+            async for line in response.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+                elif "data" in fields:
+                    yield Received(fields["id"], fields["event"], json.loads(fields["data"]))
+                    fields = {}
+
     async def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        body: dict[str, Any] = (await self._send(method, path, **arguments)).json()
+        return body
+
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
         try:
             response = await self._http.request(method, path, **arguments)
         except httpx2.HTTPError as error:
-            raise ServerUnreachable(f"the server at {self._http.base_url} does not answer: {error}") from error
+            raise self._silent(error) from error
         if response.is_error:
             raise ServerUnreachable(_detail(response))
-        body: dict[str, Any] = response.json()
-        return body
+        return response
+
+    def _silent(self, error: Exception) -> ServerUnreachable:
+        why = f": {error}" if str(error) else ""
+        return ServerUnreachable(f"the server at {self._http.base_url} does not answer{why}")
 
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings, server: str | None, *, indexed: bool = True) -> AsyncIterator[Client]:
-    """Give a client of `server`, else of the server at HOST and PORT, else of one that lives as long as the block.
+    """Give a client of the server that runs, see `running`, else of one that lives as long as the block.
 
     With `indexed` an own server has brought its index up to date first.
 
@@ -111,6 +192,8 @@ async def connected(settings: Settings, server: str | None, *, indexed: bool = T
         async with _http(running) as http:
             yield Client(http)
         return
+    from service.app import serving  # the whole service
+
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     own = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
     async with serving(own, ready.set_result):
@@ -135,6 +218,17 @@ async def running_server(settings: Settings, server: str | None) -> Running | No
     return None
 
 
+@contextlib.asynccontextmanager
+async def connected_if_running(settings: Settings) -> AsyncIterator[Client | None]:
+    """Give a client of the server that runs; None without."""
+    running = await running_server(settings, None)
+    if running is None:
+        yield None
+        return
+    async with _http(running) as http:
+        yield Client(http)
+
+
 def _places(settings: Settings, server: str | None) -> Iterator[Running]:
     """Where a server may be, with the key to show it. The local key goes to the address beside it only."""
     given = settings.api_key.get_secret_value() if settings.api_key else ""
@@ -147,6 +241,8 @@ def _places(settings: Settings, server: str | None) -> Iterator[Running]:
 
 
 def _http(running: Running) -> httpx2.AsyncClient:
+    if not (running.key.isascii() and running.key.isprintable() and " " not in running.key):
+        raise SettingsError(["API_KEY: got a value that is not shown; takes a key as `kb-agent keys` printed it"])
     headers = {"Authorization": f"Bearer {running.key}"} if running.key else {}
     return httpx2.AsyncClient(base_url=running.address, timeout=_TIMEOUT, headers=headers)
 
@@ -159,6 +255,10 @@ async def _answers(address: str) -> bool:
     except httpx2.HTTPError:
         return False
     return response.status_code == httpx2.codes.OK and response.headers.get("x-request-id") is not None
+
+
+def _chat(chat_id: str, what: str = "") -> str:
+    return f"/api/chats/{quote(chat_id, safe='')}{what}"
 
 
 def _detail(response: httpx2.Response) -> str:

@@ -228,6 +228,12 @@ def otel() -> Otel:
     return Otel(bool(collector) and not refused, frozenset(values | {unquote(value) for value in values}))
 
 
+def state_dir() -> Path:
+    """Where this user's own files belong that may get lost, such as a history."""
+    place = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(place) if Path(place).is_absolute() else Path.home() / ".local/state") / "kb-agent"
+
+
 def load(**overrides: Any) -> Settings:
     """Read the settings; `overrides` win over the environment. Raises SettingsError with every mistake at once."""
     try:

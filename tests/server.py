@@ -47,11 +47,19 @@ class Server:
     def start(self) -> Self:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LLM_", "KB_"))}
         environment |= {"KNOWLEDGE_DIR": str(self.knowledge), "DATA_DIR": str(self.data), "LOG_FORMAT": "json"}
-        environment |= {"LLM_PROBE": "false"}  # scripted models count their requests
+        environment |= {"PORT": "0", "LLM_PROBE": "false"}  # scripted models count their requests
         environment |= self._settings
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [*self._within, sys.executable, "-m", "service", "serve", "--port", "0"],
+                [
+                    *self._within,
+                    sys.executable,
+                    "-m",
+                    "service",
+                    "serve",
+                    "--port",
+                    self._settings.get("PORT", "0"),
+                ],
                 env=environment,
                 cwd=self._cwd,
                 stdout=subprocess.PIPE,

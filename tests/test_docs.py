@@ -35,6 +35,7 @@ FOREIGN = {
     "OTEL_TRACES_SAMPLER",
     "OTEL_TRACES_SAMPLER_ARG",
     "SSL_CERT_FILE",
+    "XDG_STATE_HOME",
     # examples of identifiers in a text
     "ERR_CONN_RESET",
 }

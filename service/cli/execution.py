@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
@@ -11,6 +13,7 @@ from service.errors import DatabaseUnusable, DataDirectoryLocked, KbAgentError, 
 
 if TYPE_CHECKING:
     from service.settings import Settings
+    from service.terminal.invocation import Invocation
 
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
@@ -19,23 +22,53 @@ _EXIT_CODES: Final[tuple[tuple[type[KbAgentError], int], ...]] = (
     (DatabaseUnusable, 3),
     (DataDirectoryLocked, 4),
 )
+EXIT_CODES_TOLD: Final = (
+    "Exit codes: 0 done; 1 it failed, or nothing was found; 2 a wrong setting or option; 3 the database cannot be "
+    "used; 4 another process uses the data directory; 130 stopped by Ctrl+C."
+)
 
 
-def run(
-    command: "Callable[[Settings], Awaitable[int]]",
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    quiet: bool = True,
-) -> NoReturn:
-    """Read the settings, run a command to its end, and exit with its code. `quiet` logs warnings only."""
+KEY_FILE: Final[ContextVar[Path | None]] = ContextVar("key_file", default=None)
+"""The file that `kb-agent --key-file` named."""
+
+
+def run(command: "Callable[[Settings], int]", given: Mapping[str, Any] = {}, *, quiet: bool = True) -> NoReturn:
+    """Run a command with the settings, those `given` before the environment's. `quiet` logs warnings only."""
     from service import settings
     from service.telemetry import configure_logging
 
-    try:
-        config = settings.load(**(overrides or {}))
+    def settled() -> int:
+        config = settings.load(**_shown_key(), **given)
         level = "warning" if quiet and config.log_level == "info" else config.log_level
         configure_logging(level, config.log_format, config.secrets | settings.otel().secrets)
-        code = asyncio.run(_awaited(command, config))
+        return command(config)
+
+    finish(settled)
+
+
+def call(
+    command: "Callable[[Invocation], Coroutine[Any, Any, int]]",
+    server: str | None = None,
+    *,
+    as_json: bool = False,
+) -> NoReturn:
+    """Run a command that prints and, mostly, talks to the service."""
+    call_plain(lambda invocation: asyncio.run(command(invocation)), server, as_json=as_json)
+
+
+def call_plain(
+    command: "Callable[[Invocation], int]", server: str | None = None, *, as_json: bool = False
+) -> NoReturn:
+    """Run such a command that makes a loop of its own."""
+    from service.terminal.invocation import Invocation
+
+    run(lambda config: command(Invocation(config, server, as_json)))
+
+
+def finish(work: Callable[[], int]) -> NoReturn:
+    """Exit with the code that `work` gives or that its error stands for."""
+    try:
+        code = work()
     except KbAgentError as error:
         typer.echo(f"kb-agent: {error}", err=True)
         code = next((number for kind, number in _EXIT_CODES if isinstance(error, kind)), _FAILED)
@@ -44,5 +77,6 @@ def run(
     sys.exit(code)
 
 
-async def _awaited(command: "Callable[[Settings], Awaitable[int]]", config: "Settings") -> int:
-    return await command(config)
+def _shown_key() -> dict[str, str]:
+    path = KEY_FILE.get()
+    return {} if path is None else {"api_key": path.read_text("utf-8", "replace").strip()}

@@ -1,11 +1,11 @@
-"""Commands over API keys: keys create, list, rotate, revoke."""
+"""The commands over API keys: keys create, list, rotate, revoke."""
 
 from typing import Annotated
 
 import typer
 
 from service.access.records import KeyScope
-from service.cli.execution import run
+from service.cli.execution import call
 from service.cli.options import AsJson, ServerUrl
 
 commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
@@ -27,10 +27,10 @@ def create_key(
 
     Example: kb-agent keys create anna --days 90
     """
-    from service import key_terminal
+    from service.terminal import keys
 
     scopes = scope or [KeyScope.CHAT, KeyScope.KB]
-    run(lambda config: key_terminal.create(config, server, name, scopes, days, as_json=as_json))
+    call(lambda invocation: keys.create(invocation, name, scopes, days), server, as_json=as_json)
 
 
 @commands.command("list")
@@ -39,9 +39,9 @@ def list_keys(*, server: ServerUrl = None, as_json: AsJson = False) -> None:
 
     Example: kb-agent keys list
     """
-    from service import key_terminal
+    from service.terminal import keys
 
-    run(lambda config: key_terminal.show(config, server, as_json=as_json))
+    call(keys.show, server, as_json=as_json)
 
 
 @commands.command("rotate")
@@ -59,9 +59,9 @@ def rotate_key(
 
     Example: kb-agent keys rotate anna --overlap-hours 24
     """
-    from service import key_terminal
+    from service.terminal import keys
 
-    run(lambda config: key_terminal.rotate(config, server, name, days, overlap_hours, as_json=as_json))
+    call(lambda invocation: keys.rotate(invocation, name, days, overlap_hours), server, as_json=as_json)
 
 
 @commands.command("revoke")
@@ -70,6 +70,6 @@ def revoke_key(name: KeyName, *, server: ServerUrl = None, as_json: AsJson = Fal
 
     Example: kb-agent keys revoke anna
     """
-    from service import key_terminal
+    from service.terminal import keys
 
-    run(lambda config: key_terminal.revoke(config, server, name, as_json=as_json))
+    call(lambda invocation: keys.revoke(invocation, name), server, as_json=as_json)

@@ -1,15 +1,19 @@
-"""Commands over the knowledge folder and its index: search, gaps, index, lint."""
+"""Commands over the knowledge folder and its index: search, read, gaps, index, lint."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from service.cli.execution import run
-from service.cli.options import AsJson, ServerUrl
+from service.cli.execution import call
+from service.cli.options import AsJson, DocumentName, ServerUrl
 
 commands = typer.Typer(rich_markup_mode=None)
+
+
+_LINES: Final = re.compile(r"(\d+)?(-)?(\d+)?")
 
 
 class GapState(StrEnum):
@@ -36,10 +40,34 @@ def search(
 
     Example: kb-agent search "last event id" --topic streaming
     """
-    from service import terminal
+    from service.terminal import knowledge
 
-    wanted = terminal.Wanted(query, topic, limit)
-    run(lambda config: terminal.search(config, server, wanted, as_json=as_json, explain=explain))
+    wanted = knowledge.Wanted(query, topic, limit)
+    call(lambda invocation: knowledge.search(invocation, wanted, explain=explain), server, as_json=as_json)
+
+
+@commands.command()
+def read(
+    name: DocumentName,
+    lines: Annotated[
+        str | None, typer.Option(help="Only these: 12, 10-40, 10- or -40.", metavar="FROM-TO")
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="As an answer cited it, though the file has changed since.", metavar="SHA256"),
+    ] = None,
+    *,
+    server: ServerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a document, or some of its lines, as answers are drawn from it.
+
+    Example: kb-agent read streaming/resume.md --lines 10-40
+    """
+    wanted = _line_range(lines)
+    from service.terminal import knowledge
+
+    call(lambda invocation: knowledge.read(invocation, name, wanted, revision), server, as_json=as_json)
 
 
 @commands.command()
@@ -54,9 +82,9 @@ def gaps(
 
     Example: kb-agent gaps --state all
     """
-    from service import terminal
+    from service.terminal import knowledge
 
-    run(lambda config: terminal.gaps(config, server, state, limit, as_json=as_json))
+    call(lambda invocation: knowledge.gaps(invocation, state, limit), server, as_json=as_json)
 
 
 @commands.command()
@@ -77,10 +105,10 @@ def index(
     """
     if names and not wait:
         raise typer.BadParameter("documents are named to wait for them: add --wait")
-    from service import terminal
+    from service.terminal import knowledge
 
     awaited = names or ["*"] if wait else []
-    run(lambda config: terminal.index(config, server, awaited, as_json=as_json))
+    call(lambda invocation: knowledge.index(invocation, awaited), server, as_json=as_json)
 
 
 @commands.command()
@@ -96,6 +124,20 @@ def lint(
 
     Example: kb-agent lint docs --strict
     """
-    from service import checkup
+    from service.terminal.lint import lint as check
 
-    run(lambda config: checkup.lint(config, folder, strict=strict, as_json=as_json))
+    call(lambda invocation: check(invocation, folder, strict=strict), as_json=as_json)
+
+
+def _line_range(text: str | None) -> tuple[int, int | None]:
+    """First and last line; None: the end. Raises BadParameter."""
+    if text is None:
+        return 1, None
+    match = _LINES.fullmatch(text)
+    if match is None or not (match[1] or match[3]):
+        raise typer.BadParameter(f"got {text!r}; takes 12, 10-40, 10- or -40", param_hint="--lines")
+    first = int(match[1] or 1)
+    last = int(match[3]) if match[3] else None if match[2] else first
+    if not 1 <= first <= (last or first):
+        raise typer.BadParameter(f"got {text!r}; takes lines from 1, the smaller first", param_hint="--lines")
+    return first, last

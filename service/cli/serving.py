@@ -1,4 +1,4 @@
-"""Commands that serve until they are stopped: serve, mcp."""
+"""Commands that serve until they are stopped, and what they serve: serve, mcp, openapi."""
 
 import asyncio
 import signal
@@ -29,7 +29,11 @@ def serve(
     Example: kb-agent serve --port 8080
     """
     given = {"host": host, "port": port, "knowledge_dir": knowledge_dir}
-    run(_serve, {key: value for key, value in given.items() if value is not None}, quiet=False)
+    run(
+        lambda config: asyncio.run(_serve(config)),
+        {key: value for key, value in given.items() if value is not None},
+        quiet=False,
+    )
 
 
 @commands.command()
@@ -40,7 +44,28 @@ def mcp(*, server: ServerUrl = None) -> None:
     """
     from service import mcp_stdio
 
-    run(lambda config: mcp_stdio.serve(config, server))
+    run(lambda config: asyncio.run(mcp_stdio.serve(config, server)))
+
+
+@commands.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP interface; nothing is started.
+
+    Example: kb-agent openapi > openapi.json
+    """
+    run(_openapi)
+
+
+def _openapi(config: "Settings") -> int:
+    import json
+
+    from service import __version__
+    from service.app import create_app
+    from service.telemetry import Metrics
+
+    document = create_app(config, Metrics(__version__, "")).openapi()
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    return 0
 
 
 async def _serve(config: "Settings") -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.execution import run
+from service.cli.execution import call
 from service.cli.options import AsJson
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -26,9 +26,9 @@ def backup(
 
     Example: kb-agent backup /backups --keep 7
     """
-    from service import upkeep
+    from service.terminal import copies
 
-    run(lambda config: upkeep.back_up(config, target, keep, as_json=as_json))
+    call(lambda invocation: copies.back_up(invocation, target, keep), as_json=as_json)
 
 
 @commands.command()
@@ -41,6 +41,6 @@ def restore(
 
     Example: kb-agent restore /backups/kb-agent-20261122T093000.000000Z.db
     """
-    from service import upkeep
+    from service.terminal import copies
 
-    run(lambda config: upkeep.restore(config, source, as_json=as_json))
+    call(lambda invocation: copies.restore(invocation, source), as_json=as_json)

@@ -9,8 +9,8 @@ import pytest
 from tests.access.conftest import Keyring
 from tests.access.test_keys import listening
 from tests.e2e.conftest import write_documents
-from tests.e2e.test_cli import kb_agent
 from tests.server import Server
+from tests.terminal import kb_agent
 
 EVERYWHERE = "0.0.0.0"
 

@@ -23,7 +23,7 @@ LEVELS: Final = (
     ("app",),
     ("client",),
     ("mcp_stdio",),
-    ("terminal", "key_terminal", "checkup", "upkeep"),
+    ("terminal",),
     ("cli",),
     ("__main__",),
 )
@@ -42,7 +42,12 @@ FOREIGN: Final[Mapping[str, frozenset[str]]] = {  # libraries a part must not kn
     "access": _NETWORK,
     "agent": _HTTP_SERVER,
 }
-_LOADS_LATE: Final = ("service/app.py", "service/cli/", "service/providers.py")  # optional or heavy parts
+_LOADS_LATE: Final = (
+    "service/app.py",
+    "service/cli/",
+    "service/client.py",
+    "service/providers.py",
+)  # optional or heavy parts
 
 
 @dataclass(frozen=True, slots=True)

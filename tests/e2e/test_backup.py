@@ -13,10 +13,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.test_cli import QUESTION, kb_agent
+from tests.e2e.test_cli import QUESTION
 from tests.e2e.test_service import ask, indexed, new_chat
 from tests.missing import require
 from tests.server import Server, eventually
+from tests.terminal import kb_agent
 
 pytestmark = pytest.mark.e2e
 

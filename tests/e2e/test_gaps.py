@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_cli import kb_agent
 from tests.e2e.test_service import ask, new_chat
 from tests.server import Server, eventually
+from tests.terminal import kb_agent
 
 pytestmark = pytest.mark.e2e
 

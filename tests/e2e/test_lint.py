@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_cli import QUESTION, kb_agent
+from tests.e2e.test_cli import QUESTION
+from tests.terminal import kb_agent
 
 pytestmark = pytest.mark.e2e
 

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import write_documents
-from tests.e2e.test_cli import kb_agent
 from tests.server import Server, events, eventually
+from tests.terminal import kb_agent
 
 pytestmark = pytest.mark.e2e
 

@@ -1,13 +1,11 @@
 """The command `lint`: what authors should mend in a folder, as text for people or JSON for programs."""
 
-import json
 import logging
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.text import Text
 
 from service import schema
@@ -17,25 +15,27 @@ from service.errors import StorageError
 from service.kb.folder import Folder
 from service.kb.lint import Checked, Remark, check
 from service.settings import Settings
+from service.terminal.invocation import Invocation
 
 _STYLES: Final = {"error": "red", "warning": "yellow", "info": "cyan"}
 _ENOUGH_CALLS: Final = 50  # before them, not to be retrieved means nothing
 
 
-async def lint(settings: Settings, folder: Path | None, *, strict: bool, as_json: bool) -> int:
+async def lint(call: Invocation, folder: Path | None, *, strict: bool) -> int:
     """Print what to mend; 1 when there are errors, with `strict` also when there are warnings."""
     logging.getLogger("service").setLevel(logging.ERROR)  # the index logs what the report tells
+    settings = call.settings
     path = folder or settings.knowledge_dir
     checked = await check(Folder(path, settings.extensions, settings.kb_max_file_bytes))
     remarks = (*checked.remarks, *_never_retrieved(settings, path, checked))
     counts = Counter[str](remark.level for remark in remarks)
-    if as_json:
+    if call.as_json:
         report = {"folder": str(path), "documents": len(checked.documents)}
         levels = {level: counts[level] for level in ("error", "warning", "info")}
         found = {"counts": levels, "remarks": [asdict(remark) for remark in remarks]}
-        Console(soft_wrap=True).out(json.dumps(report | found, ensure_ascii=False, indent=2))
+        call.out.json(report | found)
     else:
-        _show(path, checked, remarks, counts)
+        _show(call, path, checked, remarks, counts)
     return 1 if counts["error"] or (strict and counts["warning"]) else 0
 
 
@@ -59,14 +59,15 @@ def _usage(data_dir: Path) -> Usage | None:
         return None
 
 
-def _show(path: Path, checked: Checked, remarks: tuple[Remark, ...], counts: Counter[str]) -> None:
-    out = Console(highlight=False, soft_wrap=True)
+def _show(
+    call: Invocation, path: Path, checked: Checked, remarks: tuple[Remark, ...], counts: Counter[str]
+) -> None:
     for remark in remarks:
         place = f"{path / remark.file}:{remark.line}: " if remark.file else ""
         level = (remark.level, _STYLES[remark.level])
-        out.print(Text.assemble(place, level, f": {remark.message} ", (f"({remark.code})", "dim")))
+        call.out.print(Text.assemble(place, level, f": {remark.message} ", (f"({remark.code})", "dim")))
     told = ", ".join(
         f"{counts[level]} {name}{'' if counts[level] == 1 else 's'}"
         for level, name in (("error", "error"), ("warning", "warning"), ("info", "note"))
     )
-    out.print(f"{len(checked.documents)} documents in {path}: {told}")
+    call.out.print(f"{len(checked.documents)} documents in {path}: {told}")

@@ -1,0 +1,107 @@
+"""A question and its answer: followed as it is written, stopped when that is wanted, shown with its sources."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rich.text import Text
+
+from service.client import Client, Received
+from service.terminal.invocation import Invocation
+
+_OUTCOMES: Final = {
+    "grounded": "every statement is cited",
+    "partial": "not every statement is cited",
+    "not_in_kb": "the knowledge base does not tell",
+    "conversational": "no search was needed",
+    "stopped": "stopped",
+    "limit": "a limit was reached",
+    "error": "failed",
+}
+
+
+class Asked:
+    """A question on its way to an answer."""
+
+    def __init__(self, client: Client, chat_id: str, question: str) -> None:
+        self._client = client
+        self._chat_id = chat_id
+        self._question = question
+        self._answer_id = ""
+        self._unwanted = False
+
+    async def follow(self, show: Callable[[Received], None]) -> Mapping[str, Any]:
+        """Ask; `show` is given each event as it comes. Give the message that the answer became."""
+        message: Mapping[str, Any] = {}
+        try:
+            async for event in self._client.ask(self._chat_id, self._question):
+                message = event.data.get("message", message)
+                await self._note(event)
+                show(event)
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        return message
+
+    async def stop(self) -> None:
+        """Stop the answer; the events go on to their end."""
+        self._unwanted = True
+        if self._answer_id:
+            await self._client.cancel(self._chat_id, self._answer_id)
+
+    async def _note(self, event: Received) -> None:
+        if not self._answer_id and "message_id" in event.data:
+            self._answer_id = str(event.data["message_id"])
+            if self._unwanted:
+                await self.stop()
+
+
+async def ask(call: Invocation, question: str, chat: str | None) -> int:
+    """Print the answer to a question as it comes; 0 when there is one. Steps and sources go to standard error."""
+    async with call.connected() as client:
+        chat_id = chat or await client.create_chat()
+        message = await Asked(client, chat_id, question).follow(shower(call))
+    if call.as_json:
+        call.out.json(message)
+    else:
+        show_end(call, message)
+        call.err.print(Text(f"kb-agent ask --chat {chat_id} goes on from here", style="dim"))
+    return 0 if message.get("status") == "completed" else 1
+
+
+def shower(call: Invocation) -> Callable[[Received], None]:
+    """What prints an answer while it is written: nothing where JSON is wanted."""
+
+    def show(event: Received) -> None:
+        match event.type:
+            case "answer.delta":
+                call.out.out(event.data["text"], end="")
+            case "answer.reset":
+                call.out.out("\n")
+            case "step.completed":
+                step = event.data["step"]
+                given = ", ".join(str(value) for value in step["arguments"].values())
+                result = step["error"] or f"{step['hits']} found"
+                duration = f"{step['duration_ms']:.0f} ms"
+                call.err.print(Text(f"  {step['name']}({given}): {result}, {duration}", style="dim"))
+
+    return (lambda _: None) if call.as_json else show
+
+
+def show_end(call: Invocation, message: Mapping[str, Any]) -> None:
+    """Print what follows an answer's text: why it failed, its sources, its outcome."""
+    call.out.out("")
+    if message.get("error"):
+        call.err.print(Text(f"{message['error']['code']}: {message['error']['detail']}", style="red"))
+    show_sources(call, message, quoted=False)
+    outcome = _OUTCOMES.get(message.get("outcome") or "", "no answer")
+    call.err.print(Text(f"{outcome} · {message.get('model')}", style="dim"))
+
+
+def show_sources(call: Invocation, message: Mapping[str, Any], *, quoted: bool) -> None:
+    """Print where an answer's statements stand, perhaps with the lines themselves."""
+    for number, citation in enumerate(message.get("citations", ())):
+        lines = f"{citation['document']}:{citation['start_line']}-{citation['end_line']}"
+        call.out.print(Text.assemble("" if number else "\n", citation["marker"], " ", (lines, "cyan")))
+        if quoted:
+            call.out.print(Text("\n".join(f"    {line}" for line in citation["quote"].splitlines())))

@@ -1,0 +1,167 @@
+"""`kb-agent ask` without a question: at a real terminal, and from a pipe."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import DOCUMENTS, write_documents
+from tests.fake_llm import FakeLLM
+from tests.server import Server, eventually
+from tests.terminal import Terminal, kb_agent
+
+pytestmark = pytest.mark.e2e
+
+PORT = "On which port does the lighthouse service listen?"
+KEEPER = "Who is the keeper of the lighthouse?"
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[FakeLLM]:
+    with FakeLLM() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(model: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = write_documents(tmp_path_factory.mktemp("conversation"))
+    with Server(folder, {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "fake"}) as running:
+        with running.client() as client:
+            eventually(lambda: client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+        yield running
+
+
+def test_a_conversation_at_the_terminal_keeps_to_one_chat_until_told_otherwise(
+    server: Server, tmp_path: Path
+) -> None:
+    with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
+        terminal.expect("Ctrl+D leaves")
+        terminal.expect("> ")
+        terminal.press("/sources\n")
+        terminal.expect("no answer yet")
+        terminal.expect("> ")
+        terminal.press(f"{PORT}\n")
+        terminal.expect("BEACON_PORT")
+        terminal.expect("every statement is cited")
+        terminal.expect("> ")
+        terminal.press("/sources\n")
+        terminal.expect("    Set BEACON_PORT to change the port.")
+        terminal.expect("> ")
+        terminal.press("/colour\n")
+        terminal.expect("/new begins another chat")
+        terminal.expect("> ")
+        terminal.press("/new\n")
+        terminal.expect("> ")
+        terminal.press("\x1b[A\n")  # up: the question before, no command
+        terminal.expect("every statement is cited")
+        terminal.expect("> ")
+        terminal.press("\x04")
+        terminal.expect("goes on from here")
+        assert terminal.ended() == 0
+    with server.client() as client:
+        chats = client.get("/api/chats", params={"limit": 2}).json()["items"]
+    assert [chat["title"] for chat in chats] == [PORT, PORT]
+
+
+def test_a_history_is_kept_for_the_user_alone(server: Server, tmp_path: Path) -> None:
+    for keys in (f"{KEEPER}\n", "\x1b[A\n"):
+        with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
+            terminal.expect("> ")
+            terminal.press(keys)
+            terminal.expect("Ada Morgan")
+            terminal.expect("> ")
+            terminal.press("/quit\n")
+            assert terminal.ended() == 0
+    history = tmp_path / "state/kb-agent/history"
+    assert history.read_text().splitlines()[0] == KEEPER
+    assert history.stat().st_mode & 0o077 == 0
+
+
+def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
+    server: Server, model: FakeLLM, tmp_path: Path
+) -> None:
+    with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
+        terminal.expect("> ")
+        terminal.press("half a line\x03")
+        terminal.expect("> ")
+        model.say("slow " * 600, pause=0.1)
+        terminal.press("hello\n")
+        terminal.expect("slow slow")
+        terminal.press("\x03")
+        terminal.expect("stopped")
+        assert model.wait(lambda: model.disconnects > 0)
+        terminal.expect("> ")
+        terminal.press(f"{PORT}\n")
+        terminal.expect("BEACON_PORT")
+        terminal.expect("> ")
+        terminal.press("\x04")
+        assert terminal.ended() == 0
+
+
+def test_what_is_pasted_is_one_question(server: Server, tmp_path: Path) -> None:
+    with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
+        terminal.expect("> ")
+        terminal.press("\x1b[200~On which port does\nthe lighthouse service listen?\x1b[201~\n")
+        terminal.expect("every statement is cited")
+        terminal.expect("> ")
+        terminal.press("\x04")
+        assert terminal.ended() == 0
+    with server.client() as client:
+        chat = client.get("/api/chats", params={"limit": 1}).json()["items"][0]["id"]
+        messages = client.get(f"/api/chats/{chat}/messages").json()["items"]
+    assert messages[0]["content"] == "On which port does\nthe lighthouse service listen?"
+
+
+def test_what_a_model_writes_cannot_command_the_terminal(server: Server, model: FakeLLM, tmp_path: Path) -> None:
+    with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
+        terminal.expect("> ")
+        model.say("It is \x1b]0;owned\x07 done.")
+        terminal.press("Hello?\n")
+        shown = terminal.expect("done.")
+        terminal.expect("> ")
+        terminal.press("\x04")
+        assert terminal.ended() == 0
+    assert "\x1b]0;owned" not in shown
+    assert "]0;owned" in shown
+
+
+def test_each_line_of_a_pipe_is_a_question_of_one_chat(server: Server, tmp_path: Path) -> None:
+    done = kb_agent(tmp_path, "ask", "--json", "--server", server.base_url, given=f"{PORT}\n\n{KEEPER}\n")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, [answer["outcome"] for answer in answers]) == (0, ["grounded", "grounded"])
+    assert answers[0]["chat_id"] == answers[1]["chat_id"]
+    assert "> " not in done.stdout
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_pipe_goes_on_after_a_refusal_and_tells_it_by_its_code(server: Server, tmp_path: Path) -> None:
+    done = kb_agent(
+        tmp_path, "ask", "--chat", "chat_nowhere", "--server", server.base_url, given=f"{PORT}\n/new\n{PORT}\n"
+    )
+    assert (done.returncode, "BEACON_PORT" in done.stdout, "no such chat" in done.stderr) == (1, True, True)
+
+
+def test_ctrl_c_stops_the_answer_to_a_single_question(server: Server, model: FakeLLM, tmp_path: Path) -> None:
+    before = model.disconnects
+    model.say("slow " * 600, pause=0.1)
+    with Terminal(tmp_path, "ask", "hello", "--server", server.base_url) as terminal:
+        terminal.expect("slow slow")
+        terminal.press("\x03")
+        assert terminal.ended() == 130
+    assert model.wait(lambda: model.disconnects > before)
+
+
+def test_an_answer_survives_a_restart_of_the_server(tmp_path: Path) -> None:
+    with FakeLLM() as model:
+        settings = {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "fake"}
+        with Server(write_documents(tmp_path), settings) as server:
+            model.say("before " * 600, pause=0.1)
+            with Terminal(tmp_path, "ask", "hello", DATA_DIR=str(server.data)) as terminal:
+                terminal.expect("before before")
+                server.kill()
+                model.say("And after.")
+                port = server.base_url.rpartition(":")[2]
+                with Server(tmp_path, settings | {"PORT": port}):
+                    terminal.expect("And after.")
+                    assert terminal.ended() == 0
