@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
@@ -226,6 +227,19 @@ def otel() -> Otel:
     headers = ",".join(value for name, value in given.items() if name.endswith("_HEADERS"))
     values = {item.partition("=")[2].strip() for item in headers.split(",")} - {""}
     return Otel(bool(collector) and not refused, frozenset(values | {unquote(value) for value in values}))
+
+
+def strangers() -> list[tuple[str, str]]:
+    """Names that are given like settings and are none, each with the setting that may be meant, '' without."""
+    known = {name.upper() for name in Settings.model_fields}
+    ours = {name: name.upper().startswith(("LLM_", "KB_")) for name in os.environ}
+    given = [name for name, is_ours in ours.items() if is_ours] + list(dotenv_values(".env"))
+    found = []
+    for name in sorted({name for name in given if name.upper() not in known}):
+        meant = next(iter(get_close_matches(name.upper(), known, 1, 0.8)), "")
+        if meant or ours.get(name) or name.upper().startswith(("LLM_", "KB_")):
+            found.append((name, meant))
+    return found
 
 
 def state_dir() -> Path:

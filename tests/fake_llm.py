@@ -20,6 +20,8 @@ from typing import Any, Self
 
 from tests.fake_wire import Script, Wire, call_script, text_script
 
+_MODELS = {"object": "list", "data": [{"id": "fake", "object": "model"}]}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -56,6 +58,7 @@ class FakeLLM:
         self, answer: Callable[[Request], Script] = searching, faults: Mapping[str, Script] | None = None
     ) -> None:
         self.requests: list[Request] = []
+        self.pages: dict[str, object] = {}  # what is told at these paths beside the completions
         self.connections = 0
         self.disconnects = 0
         self.failures: list[BaseException] = []
@@ -166,7 +169,7 @@ class FakeLLM:
 
     def _script(self, request: Request) -> Script:
         if request.method == "GET":
-            return _models
+            return _page(self.pages.get(request.path, _MODELS))
         if self._queue:
             return self._queue.popleft()
         return self._faults.get(request.body.get("model", "")) or self._answer(request)
@@ -176,8 +179,11 @@ def _gone(reading: asyncio.Future[bytes]) -> bool:
     return reading.exception() is not None or not reading.result()
 
 
-async def _models(wire: Wire) -> None:
-    await wire.json(200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
+def _page(payload: object) -> Script:
+    async def run(wire: Wire) -> None:
+        await wire.json(200, payload)
+
+    return run
 
 
 async def _read_request(reader: asyncio.StreamReader, ahead: bytes) -> Request | None:

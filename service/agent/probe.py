@@ -38,20 +38,12 @@ class Capabilities:
     usage: Known = "unknown"
 
 
-async def probed(model: ChatModel) -> Capabilities:
-    """Ask a model for two tool calls at once, and see what comes."""
+async def examined(model: ChatModel) -> Capabilities:
+    """Ask a model for two tool calls at once, and see what comes. Raises ModelError when no answer does."""
     reply: Reply | None = None
-    try:
-        async with aclosing(model.stream(_QUESTION, (_PING,))) as pieces:
-            async for piece in pieces:
-                reply = piece if isinstance(piece, Reply) else reply
-    except ModelError as error:
-        told = {"model": model.name, "code": error.code, "detail": error.detail}
-        _LOG.warning("the model did not answer a probe", extra=told)
-        # vLLM refuses tools unless its server was told how to parse them.
-        refused = error.code == "bad_request" and "the field tool" in error.detail
-        tools: Known = "no" if refused else "unknown"
-        return Capabilities("no", tools, tools)
+    async with aclosing(model.stream(_QUESTION, (_PING,))) as pieces:
+        async for piece in pieces:
+            reply = piece if isinstance(piece, Reply) else reply
     if reply is None:
         return Capabilities()
     missing: Known = "unknown" if reply.finish_reason == "length" else "no"
@@ -61,6 +53,19 @@ async def probed(model: ChatModel) -> Capabilities:
         parallel="yes" if len(reply.calls) > 1 else missing,
         usage="yes" if reply.usage.prompt_tokens else "no",
     )
+
+
+async def probed(model: ChatModel) -> Capabilities:
+    """Find out what a model can do; that it does not answer is logged."""
+    try:
+        return await examined(model)
+    except ModelError as error:
+        told = {"model": model.name, "code": error.code, "detail": error.detail}
+        _LOG.warning("the model did not answer a probe", extra=told)
+        # vLLM refuses tools unless its server was told how to parse them.
+        refused = error.code == "bad_request" and "the field tool" in error.detail
+        tools: Known = "no" if refused else "unknown"
+        return Capabilities("no", tools, tools)
 
 
 class Probe:

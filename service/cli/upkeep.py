@@ -1,14 +1,27 @@
-"""Commands over the data directory itself: backup, restore."""
+"""Commands over the installation itself: doctor, backup, restore."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from service.cli.execution import call
+from service.cli.execution import call, finish
 from service.cli.options import AsJson
 
 commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check settings, folders, database, server and model, and say what to do; exits with 1 when one is broken.
+
+    Changes nothing; the model is asked one short question.
+
+    Example: kb-agent doctor
+    """
+    from service.terminal import doctor as terminal
+
+    finish(lambda: terminal.doctor(as_json=as_json))
 
 
 @commands.command()

@@ -23,6 +23,7 @@ LEVELS: Final = (
     ("app",),
     ("client",),
     ("mcp_stdio",),
+    ("doctor",),
     ("terminal",),
     ("cli",),
     ("__main__",),

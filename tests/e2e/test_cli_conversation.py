@@ -83,7 +83,9 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
 ) -> None:
     with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
         terminal.expect("> ")
-        terminal.press("half a line\x03")
+        terminal.press("half a line")
+        terminal.expect("half a line")  # the prompt has begun to listen
+        terminal.press("\x03")
         terminal.expect("> ")
         model.say("slow " * 600, pause=0.1)
         terminal.press("hello\n")
