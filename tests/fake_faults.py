@@ -156,7 +156,7 @@ async def _cut_before_text(wire: Wire) -> None:
 @_named("cut-after-text")
 async def _cut_after_text(wire: Wire) -> None:
     await wire.events(*texts())
-    wire.cut()
+    await wire.cut_later()
 
 
 @_named("cut-after-finish")

@@ -86,6 +86,11 @@ class Wire:
         await self.send(json.dumps(payload).encode())
         await self.end()
 
+    async def cut_later(self) -> None:
+        """Reset the connection once the other side had time to read: a reset may overtake what was sent."""
+        await asyncio.sleep(0.3)
+        self.cut()
+
     def cut(self) -> None:
         """Reset the connection."""
         self.open = False

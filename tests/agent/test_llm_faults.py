@@ -103,7 +103,7 @@ async def test_silence_ends_at_the_deadline_it_breaks_and_comments_are_silence(
 
     assert heard.error is not None, heard.reply
     assert (heard.error.code, len(fake.requests), heard.text) == (code, requests, shown)
-    assert time.monotonic() - began < 0.3 * requests + 1
+    assert time.monotonic() - began < 0.3 * requests + 10  # far below what the model goes on for
     assert fake.wait(lambda: fake.disconnects == requests), "each given up attempt is closed upstream"
 
 

@@ -42,7 +42,7 @@ def named(*deltas: object) -> list[dict[str, object]]:
 
 async def _cut(wire: Wire) -> None:
     await wire.events(*texts())
-    wire.cut()
+    await wire.cut_later()
 
 
 @pytest.fixture(scope="module")
