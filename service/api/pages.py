@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
 from service.api.deps import CHAT, OPEN, Caller, ChatId, MessageId, Services, ServicesDep
@@ -46,6 +47,7 @@ MODULES: Final = (
     "messages.js",
     "notices.js",
     "prose.js",
+    "question.js",
     "route.js",
     "scroller.js",
     "search_results.js",
@@ -67,6 +69,7 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _MOST_FRAGMENTS: Final = 200
+_WORTH_PACKING: Final = 1000  # bytes of a static file
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def install(app: FastAPI) -> None:
     shell = environment.get_template("index.html").render(styles=STYLES, modules=MODULES).encode()
     app.state.page = Page(shell, f'"{hashlib.sha256(shell).hexdigest()[:32]}"', AnswerRenderer())
     app.include_router(router)
-    app.mount("/static", Mounted(_PageFiles(packages=[("service", "web/static")]), None), name="static")
+    files = GZipMiddleware(_PageFiles(packages=[("service", "web/static")]), minimum_size=_WORTH_PACKING)
+    app.mount("/static", Mounted(files, None), name="static")
 
 
 async def _page(request: Request) -> Page:

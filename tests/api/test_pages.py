@@ -95,6 +95,14 @@ async def test_every_file_of_the_shell_exists_and_every_file_is_in_the_shell(cli
         assert response.headers["cache-control"] == "no-cache"
 
 
+async def test_static_files_come_packed_to_who_can_unpack_them(client: httpx2.AsyncClient) -> None:
+    packed = await client.get("/static/main.js", headers={"Accept-Encoding": "gzip"})
+    plain = await client.get("/static/main.js", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+
+
 @pytest.mark.parametrize("path", sorted(STATIC.glob("*.js")), ids=lambda path: path.name)
 def test_scripts_take_html_from_one_place_only(path: Path) -> None:
     text = path.read_text()

@@ -177,3 +177,9 @@ async function copy(text) {
   area.remove();
   return done;
 }
+
+/** What a screen reader is told once an answer stands. */
+export function spoken(message) {
+  if (message.status === "failed") return `The question failed: ${message.error?.detail ?? ""}`;
+  return `Answer: ${message.content.replace(/\[\d+\]|[*`#]/g, "")}`;
+}

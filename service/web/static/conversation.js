@@ -1,11 +1,12 @@
 // The open chat: loads its history, follows its stream, and keeps the newest text in view.
 
 import { chats, fragments } from "./api.js";
-import { AnswerView } from "./answer.js";
+import { AnswerView, spoken } from "./answer.js";
 import { h } from "./dom.js";
 import { LiveStream } from "./live.js";
 import { isFinal, Messages } from "./messages.js";
 import { parseFragments } from "./prose.js";
+import { newKey, question } from "./question.js";
 import { Scroller } from "./scroller.js";
 
 export class Conversation {
@@ -244,17 +245,4 @@ export class Conversation {
       this.#offerEarlier();
     });
   }
-}
-
-/** A random idempotency key; pages without a secure address lack randomUUID. */
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
-function question(message) {
-  return h("article", { class: "question", "aria-label": "Question" }, h("div", { class: "bubble", dir: "auto" }, message.content));
-}
-
-/** What a screen reader is told once an answer stands. */
-function spoken(message) {
-  if (message.status === "failed") return `The question failed: ${message.error?.detail ?? ""}`;
-  return `Answer: ${message.content.replace(/\[\d+\]|[*`#]/g, "")}`;
 }
