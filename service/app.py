@@ -24,6 +24,7 @@ from service.agent.unstored import UnstoredTurns
 from service.api import (
     chats,
     compat,
+    description,
     events,
     export,
     gaps,
@@ -36,9 +37,10 @@ from service.api import (
     problems,
     session,
 )
-from service.api.deps import Services
+from service.api.deps import SINGLE, Services
 from service.api.gatekeeping import guard
 from service.api.mcp_door import Open, open_door
+from service.api.methods import Methods
 from service.api.middleware import BodyLimit, HeaderLimit, HostGuard, HttpMetrics, RequestId, unobserved
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
@@ -72,9 +74,12 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     app = FastAPI(
         title="kb-agent",
         summary="Answers questions about a folder of text files, with verified citations.",
+        description="Ask over HTTP, follow over server-sent events; errors are problem documents (RFC 9457).",
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the scheme and host that a proxy hides
+        generate_unique_id_function=lambda route: route.name,
         telemetry={
             "metrics": False,
             "logs": False,
@@ -84,13 +89,16 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         },
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
-    for part in (chats, messages, export, events, kb, gaps, keys, session, compat, health):
-        app.include_router(part.router)
+    for part in (chats, messages, export, events, kb, gaps, keys, session, compat):
+        app.include_router(part.router, dependencies=[SINGLE])
+    app.include_router(health.router)
     if settings.mcp_enabled:
         app.include_router(mcp_route.router)
     pages.install(app)
     problems.install(app)
+    description.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Methods)
     guard(app)
     app.add_middleware(HostGuard, hosts=settings.hosts | {settings.host.lower()})
     app.add_middleware(HeaderLimit)
@@ -156,8 +164,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         log = EventLog(db)
         base = KnowledgeBase(db, search_timeout=settings.search_timeout, observe=metrics.searched)
         gap_watch = GapWatch(GapStore(db), KnowledgeBase(db, search_timeout=settings.search_timeout))
-        listeners = _listeners(log, gap_watch)
-        index = await stack.enter_async_context(_reconciler(settings, db, listeners, metrics))
+        index = await stack.enter_async_context(_reconciler(settings, db, _listeners(log, gap_watch), metrics))
         watcher = Watcher(index, settings.kb_watch, _intervals(settings))
         model, probe = await stack.enter_async_context(open_model(settings, metrics))
         note = partial(folder_note, index)

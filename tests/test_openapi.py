@@ -9,6 +9,8 @@ from openapi_schema_validator import validate as validate_value
 from openapi_spec_validator import validate as validate_document
 
 from scripts.generated_docs import METHODS, openapi
+from service.api.event_schemas import EVENT_DATA
+from service.chats.events import EventType
 from tests.architecture.source import ROOT
 
 DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text("utf-8"))
@@ -25,9 +27,16 @@ def bodies(operation: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
     """What an operation takes and gives: where, media type, media type object."""
     for kind, media in operation.get("requestBody", {}).get("content", {}).items():
         yield "body", kind, media
-    for status, response in operation["responses"].items():
+    for status, response in responses(operation):
         for kind, media in response.get("content", {}).items():
             yield status, kind, media
+
+
+def responses(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Status and response of an operation, also of those that are described once for all."""
+    for status, response in operation["responses"].items():
+        shared = DOCUMENT["components"]["responses"].get(response.get("$ref", "").rpartition("/")[2])
+        yield status, shared or response
 
 
 def example_of(schema: dict[str, Any]) -> Any:
@@ -49,6 +58,10 @@ def test_the_committed_document_is_the_services() -> None:
     assert openapi() == DOCUMENT
 
 
+def test_schemas_have_names_of_their_own() -> None:
+    assert not [name for name in SCHEMAS if "__" in name], "two classes share a name"
+
+
 def test_the_document_passes_the_validator() -> None:
     validate_document(DOCUMENT)
 
@@ -60,14 +73,41 @@ def test_an_operation_says_what_it_does_and_takes(operation: dict[str, Any]) -> 
     assert operation["tags"]
     for parameter in operation.get("parameters", ()):
         assert parameter.get("description"), parameter["name"]
-    assert all(response["description"] for response in operation["responses"].values())
+    assert all(response["description"] for _, response in responses(operation))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_body_and_reply_has_an_example_that_fits(operation: dict[str, Any]) -> None:
     for _, _, media in bodies(operation):
+        if "itemSchema" in media:
+            validate_stream(media)
+            continue
         example = media["example"] if "example" in media else example_of(media["schema"])
         validate_value(example, {**media["schema"], "components": DOCUMENT["components"]})
+
+
+def validate_stream(media: dict[str, Any]) -> None:
+    """Check the events of a stream's example, and what they carry."""
+    blocks = [block.splitlines() for block in media["example"].split("\n\n") if block]
+    for event in [dict(line.split(": ", 1) for line in block) for block in blocks]:
+        validate_value(event, {**media["itemSchema"], "components": DOCUMENT["components"]})
+        if "id" in event:
+            schema = event_schema(event["event"])["properties"]["data"]["contentSchema"]
+            validate_value(json.loads(event["data"]), {**schema, "components": DOCUMENT["components"]})
+
+
+def event_schema(kind: str) -> dict[str, Any]:
+    """The schema of one kind of event."""
+    named = (SCHEMAS[part["$ref"].rpartition("/")[2]] for part in SCHEMAS["Event"]["oneOf"])
+    found: dict[str, Any] = next(schema for schema in named if schema["properties"]["event"]["const"] == kind)
+    return found
+
+
+def test_every_event_is_described_with_what_it_carries() -> None:
+    assert set(EVENT_DATA) == set(EventType)
+    for kind in EventType:
+        data = event_schema(kind)["properties"]["data"]["contentSchema"]
+        validate_value(example_of(data), {**data, "components": DOCUMENT["components"]})
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
@@ -75,8 +115,8 @@ def test_every_error_is_a_problem_document_or_under_v1_as_openai_has_it(operatio
     media_type, model = "application/problem+json", "Problem"
     if operation["tags"] == ["openai"]:
         media_type, model = "application/json", "OpenAiError"
-    for status, response in operation["responses"].items():
-        if status[0] in "45" and operation["operationId"] != "readyz_readyz_get":
+    for status, response in responses(operation):
+        if status[0] in "45" and operation["operationId"] != "readyz":
             assert response["content"][media_type]["schema"] == {"$ref": f"#/components/schemas/{model}"}
 
 

@@ -12,7 +12,7 @@ from service.access.tokens import NewToken, make_token
 from service.database import Database, Transaction, load_queries
 from service.errors import Conflict, InvalidInput, NotFound
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class KeyStore:
 
 
 def _check(name: str, scopes: frozenset[KeyScope]) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidInput(
             "a name has 1 to 64 letters, digits, dots, dashes or underscores, a letter or digit first",
             field="body.name",

@@ -34,7 +34,9 @@ def dialogue(system: str, said: Sequence[Said], window: int) -> list[Message]:
     """
     spoken = [one for one in said if one.role != "system" and one.text.strip()]
     if not spoken or spoken[-1].role != "user":
-        raise InvalidInput("the last message must be a question: role user, with text", field="body.messages")
+        raise InvalidInput(
+            "the last message must be a question: role user, with text", field="body.messages", code="no_question"
+        )
     turns = _joined(spoken)
     question = turns.pop().text
     exchanges = [

@@ -68,7 +68,7 @@ async def read_revision(
     """
     first, last = lines
     if last is not None and last < first:
-        raise InvalidInput("the last line is before the first", field="end_line")
+        raise InvalidInput("the last line is before the first", field="query.end_line", code="lines_not_found")
     current = (await kb.revisions([name])).get(name)
     if current == revision:
         return as_current(await kb.read(name, first, last))

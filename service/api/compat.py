@@ -21,9 +21,16 @@ router = APIRouter(prefix=PREFIX, tags=["openai"], dependencies=[CHAT])
 
 _ERRORS: Final = documented_errors(400, 401, 403, 404, 413, 415, 422, 429, 502, 503, 504)
 
+_CHUNK: Final = {
+    "type": "object",
+    "description": "A chunk of the answer, as OpenAI sends it.",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string", "description": "JSON, or `[DONE]`."}},
+    "required": ["data"],
+}
+
 
 def _streamed(example: str) -> dict[int | str, dict[str, Any]]:
-    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    content = {"text/event-stream": {"itemSchema": _CHUNK, "example": example}}
     return {200: {"description": "The answer; with `stream` as it is written.", "content": content}}
 
 

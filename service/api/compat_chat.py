@@ -48,7 +48,7 @@ class ChoiceOut(BaseModel):
     logprobs: None = Field(None, description="Always null.", examples=[None])
 
 
-class UsageOut(BaseModel):
+class ChatUsageOut(BaseModel):
     """Tokens of all model calls of the answer, as the provider counted them."""
 
     prompt_tokens: int = Field(description="Tokens sent.", examples=[1800])
@@ -66,7 +66,7 @@ class ChatCompletionOut(BaseModel):
     created: int = Field(description="When it was asked, in seconds.", examples=[1795340000])
     model: str = Field(description="The model, as it was asked for.", examples=["kb-agent"])
     choices: list[ChoiceOut] = Field(description="One answer.")
-    usage: UsageOut = Field(description="Tokens.")
+    usage: ChatUsageOut = Field(description="Tokens.")
     kb_agent: AboutOut = Field(description="What is behind the answer.")
 
 
@@ -89,7 +89,7 @@ class ChatReply:
             created=self._created,
             model=self._model,
             choices=[ChoiceOut(message=message, finish_reason=_reason(answer))],
-            usage=UsageOut.model_validate(_usage(answer)),
+            usage=ChatUsageOut.model_validate(_usage(answer)),
             kb_agent=about(answer),
         )
 

@@ -30,10 +30,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_TextOnly = Annotated[dict[str, Any], Field(json_schema_extra={"properties": {"type": {"const": "text"}}})]
+
+
 class ContentPart(BaseModel):
     """A part of a message."""
 
-    type: str = Field(description="`text`, `input_text` or `output_text`.", examples=["text"])
+    type: str = Field(
+        description="`text`, `input_text` or `output_text`.",
+        examples=["text"],
+        json_schema_extra={"enum": [*sorted(_TEXTS)]},
+    )
     text: Storable | None = Field(None, description="The text.", examples=["How do I resume a stream?"])
 
 
@@ -41,7 +48,11 @@ Content = str | list[ContentPart] | None
 ToolChoice = Annotated[
     Any,
     AfterValidator(_free_choice),
-    Field(description="`none` or `auto`: tools of the client are never called.", examples=["auto"]),
+    Field(
+        description="`none` or `auto`: tools of the client are never called.",
+        examples=["auto"],
+        json_schema_extra={"enum": ["none", "auto", None]},
+    ),
 ]
 Text = Annotated[Storable, Field(examples=["How do I resume a stream?"])]
 Stream = Annotated[bool | None, Field(description="Send the answer as it is written.", examples=[False])]
@@ -74,7 +85,7 @@ class ChatCompletionIn(BaseModel):
     stream_options: StreamOptions | None = Field(None, description="Only with `stream`.")
     n: Literal[1] | None = Field(None, description="How many answers: one.", examples=[1])
     tool_choice: ToolChoice = None
-    response_format: Annotated[dict[str, Any] | None, AfterValidator(_plain)] = Field(
+    response_format: Annotated[_TextOnly | None, AfterValidator(_plain)] = Field(
         None, description="Only text.", examples=[{"type": "text"}]
     )
 
@@ -82,7 +93,12 @@ class ChatCompletionIn(BaseModel):
 class InputItem(BaseModel):
     """An item of the conversation so far; only messages count."""
 
-    type: str = Field("message", description="`message`; `reasoning` is passed over.", examples=["message"])
+    type: str = Field(
+        "message",
+        description="`message`; `reasoning` is passed over.",
+        examples=["message"],
+        json_schema_extra={"enum": ["message", "reasoning"]},
+    )
     role: Literal["system", "developer", "user", "assistant"] | None = Field(
         None, description="Who says it.", examples=["user"]
     )
@@ -92,7 +108,7 @@ class InputItem(BaseModel):
 class ResponseText(BaseModel):
     """How the text shall be."""
 
-    format: Annotated[dict[str, Any] | None, AfterValidator(_plain)] = Field(
+    format: Annotated[_TextOnly | None, AfterValidator(_plain)] = Field(
         None, description="Only text.", examples=[{"type": "text"}]
     )
 

@@ -122,8 +122,8 @@ async def _open() -> None:
 
 
 def key_of(cursor: str | None) -> str | None:
-    """Read a page cursor. Raises InvalidInput `invalid_cursor`."""
-    if cursor is None:
+    """Read a page cursor; an empty one is none. Raises InvalidInput `invalid_cursor`."""
+    if not cursor:
         return None
     try:
         return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
@@ -160,6 +160,14 @@ async def _name_key(
     return key_of(cursor)
 
 
+def _single(request: Request) -> None:
+    """Refuse a parameter that is given twice: whoever sends it means both, and one would be dropped."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in request.query_params:
+        if names.count(name) > 1:
+            raise InvalidInput("a parameter is given twice; give it once", field=f"query.{name}")
+
+
 async def left(request: Request) -> None:
     """Return when the client has left."""
     while (await request.receive())["type"] != "http.disconnect":
@@ -181,6 +189,7 @@ CHAT: Final = Depends(Access(KeyScope.CHAT))
 KB: Final = Depends(Access(KeyScope.KB))
 ADMIN: Final = Depends(Access(KeyScope.ADMIN))
 ASKS: Final = Depends(Access(KeyScope.CHAT, "questions"))  # beside CHAT: what makes the model work
+SINGLE: Final = Depends(_single)
 STREAMS: Final = Depends(_stream_place)  # takes a place among the open event streams
 
 ServicesDep = Annotated[Services, Depends(_services)]

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from service.access.records import KeyScope
 from service.api.deps import CHAT, STREAMS, Caller, ChatId, Resume, Services, ServicesDep, VisitDep, scope_of
+from service.api.event_schemas import STREAM_ITEM
 from service.api.problems import documented
 from service.api.sse import EventStream
 from service.chats.events import Scope
@@ -19,7 +20,7 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
         "description": "Server-sent events, for ever.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "itemSchema": STREAM_ITEM,
                 "example": (
                     "id: 57.120\nevent: answer.delta\n"
                     'data: {"message_id":"msg_7b21d4","offset":112,"text":"Send it."}\n\n'

@@ -1,12 +1,12 @@
 """The knowledge base: search, topics, documents, reading, status, a scan now."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.agent.keeping import as_current, read_revision
+from service.agent.keeping import RevisionText, as_current, read_revision
 from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of, left
 from service.api.problems import documented
 from service.api.search_results import SearchOut
@@ -145,7 +145,13 @@ def _words(value: str) -> str:
 
 Query_ = Annotated[
     str,
-    Query(min_length=1, max_length=2000, description="What to look for.", examples=["resume stream"]),
+    Query(
+        min_length=1,
+        max_length=2000,
+        description="What to look for.",
+        examples=["resume stream"],
+        json_schema_extra={"pattern": r"\S"},
+    ),
     AfterValidator(_words),
 ]
 Topic = Annotated[str | None, Query(max_length=200, description="Only this topic.", examples=[None])]
@@ -158,6 +164,21 @@ Revision = Annotated[
     str | None,
     Query(max_length=64, description="The revision a citation names; the one that is served when left out."),
 ]
+
+
+def _lines(start_line: Line = 1, end_line: EndLine = None) -> tuple[int, int | None]:
+    return start_line, end_line
+
+
+Lines = Annotated[tuple[int, int | None], Depends(_lines)]
+IfNoneMatch = Annotated[
+    str,
+    Header(alias="If-None-Match", max_length=2000, description="`ETag` of what you have."),
+]
+_UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"headers": {"ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}}}},
+    304: {"description": "What you have is current."},
+}
 WaitFor = Annotated[
     str | None,
     Query(
@@ -194,28 +215,42 @@ async def documents(
     services: ServicesDep, key: NameKey, topic: Topic = None, limit: PageLimit = 100
 ) -> DocumentPage:
     """List documents by name."""
-    found = await services.kb.documents(topic=topic, after=key, limit=limit + 1)
+    found = await services.kb.documents(topic=topic or None, after=key, limit=limit + 1)
     more = len(found) > limit
     items = [DocumentOut.model_validate(document) for document in found[:limit]]
     return DocumentPage(items=items, next_cursor=cursor_of(items[-1].name) if more else None)
 
 
-@router.get("/documents/{name:path}", responses=documented(404, 422, 503))
+@router.get(
+    "/documents/{name:path}", response_model=DocumentTextOut, responses=_UNCHANGED | documented(404, 422, 503)
+)
 async def read_document(
     services: ServicesDep,
     caller: Caller,
     name: Name,
-    start_line: Line = 1,
-    end_line: EndLine = None,
+    lines: Lines,
     revision: Revision = None,
-) -> DocumentTextOut:
-    """Read a document, or some of its lines, from the indexed text; a revision as your answers cite it."""
-    if revision is None:
-        text = as_current(await services.kb.read(name, start_line, end_line))
+    known: IfNoneMatch = "",
+) -> Response:
+    """Read a document, or some of its lines, from the indexed text; a revision as your answers cite it.
+
+    The `ETag` holds while neither these lines nor the served revision change: send it as `If-None-Match`.
+    """
+    if not revision:
+        text = as_current(await services.kb.read(name, *lines))
     else:
-        lines = (start_line, end_line)
         text = await read_revision(services.kb, services.kept, caller, name, revision, lines)
-    return DocumentTextOut.model_validate(text)
+    return _unless_known(text, known)
+
+
+def _unless_known(text: RevisionText, known: str) -> Response:
+    """Give the lines, or 304 to a client that has them. The tag is weak: `kb_revision` may differ."""
+    current = text.current_revision or "gone"
+    tag = f'W/"{text.revision[:16]}-{current[:16]}-{text.start_line}-{text.end_line}"'
+    if known.strip() == "*" or tag in {each.strip() for each in known.split(",")}:
+        return Response(status_code=304, headers={"ETag": tag})
+    body = DocumentTextOut.model_validate(text).model_dump_json()
+    return Response(body, media_type="application/json", headers={"ETag": tag})
 
 
 @router.get("/status", responses=documented(409, 422, 429, 503))

@@ -8,14 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.access.gate import Gate
 from service.access.records import Key, KeyScope, stamp
-from service.access.store import Issued
+from service.access.store import NAME, Issued
 from service.api.deps import ADMIN, ServicesDep
 from service.api.problems import documented
 
 router = APIRouter(prefix="/api/keys", tags=["keys"], dependencies=[ADMIN])
 
 Days = Annotated[
-    float | None, Field(gt=0, le=36_500, description="Days until it expires; left out: never.", examples=[90])
+    float | None,
+    Field(strict=True, gt=0, le=36_500, description="Days until it expires; left out: never.", examples=[90]),
 ]
 Name = Annotated[str, Path(max_length=64, description="Name of a key, or the id of one.", examples=["anna"])]
 
@@ -25,9 +26,17 @@ class NewKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(max_length=64, description="For people, lists and the log.", examples=["anna"])
+    name: str = Field(
+        max_length=64,
+        description="For people, lists and the log.",
+        examples=["anna"],
+        json_schema_extra={"pattern": f"^{NAME.pattern}$"},
+    )
     scopes: frozenset[KeyScope] = Field(
-        default=frozenset({KeyScope.CHAT, KeyScope.KB}), description="What it opens.", examples=[["chat", "kb"]]
+        default=frozenset({KeyScope.CHAT, KeyScope.KB}),
+        min_length=1,
+        description="What it opens.",
+        examples=[["chat", "kb"]],
     )
     days: Days = None
 
@@ -40,11 +49,20 @@ class Rotation(BaseModel):
     days: Annotated[
         float | None,
         Field(
-            gt=0, le=36_500, description="Days until the new key expires; left out: as the former.", examples=[90]
+            strict=True,
+            gt=0,
+            le=36_500,
+            description="Days until the new key expires; left out: as the former.",
+            examples=[90],
         ),
     ] = None
     overlap_hours: float = Field(
-        0, ge=0, le=8760, description="Hours that the former key goes on; 0 ends it now.", examples=[24]
+        0,
+        strict=True,
+        ge=0,
+        le=8760,
+        description="Hours that the former key goes on; 0 ends it now.",
+        examples=[24],
     )
 
 

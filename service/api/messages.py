@@ -22,6 +22,7 @@ from service.api.deps import (
     cursor_of,
     scope_of,
 )
+from service.api.event_schemas import STREAM_ITEM
 from service.api.problems import documented
 from service.api.schemas import FeedbackIn, MessageOut, MessagePage, Question
 from service.api.sse import EventStream
@@ -34,13 +35,18 @@ router = APIRouter(prefix="/api/chats/{chat_id}/messages", tags=["messages"], de
 
 _WAIT: Final = 60.0
 _WAIT_PREFERENCE: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?=$|[,;\s])")
+_ASYNC_PREFERENCE: Final = re.compile(r"(?:^|[,;\s])respond-async(?=$|[,;\s])")
+_STREAM_ACCEPTED: Final = re.compile(r"text/event-stream\s*(?!\s*;\s*q=0(?:\.0*)?\s*(?:$|[,;]))(?=$|[,;])")
 _ANSWERED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "With `Accept: text/event-stream`: the turn's events until its last one.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": "id: 7\nevent: turn.started\ndata: {}\n\n",
+                "itemSchema": STREAM_ITEM,
+                "example": (
+                    "id: 7\nevent: turn.started\n"
+                    'data: {"message_id":"msg_7b21d4","model":"built-in-reader","attempt":1}\n\n'
+                ),
             }
         },
     },
@@ -74,10 +80,10 @@ async def _reply_form(
         str, Header(description="`wait=N` waits at most N seconds for the answer, `respond-async` not at all.")
     ] = "",
 ) -> ReplyForm:
-    stream = "text/event-stream" in accept.lower()
+    stream = _STREAM_ACCEPTED.search(accept.lower()) is not None
     if stream:
         services.access.streams.hold(visit)
-    if "respond-async" in prefer.lower():
+    if _ASYNC_PREFERENCE.search(prefer.lower()):
         return ReplyForm(stream, 0.0)
     wait = _WAIT_PREFERENCE.search(prefer.lower())
     return ReplyForm(stream, float(wait[1]) if wait else _WAIT)

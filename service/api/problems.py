@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from service.api.compat_errors import OpenAiError, failure_status, is_compatible, openai_error, openai_status
+from service.api.compat_errors import failure_status, is_compatible, openai_error, openai_status
+from service.api.methods import allowed
 from service.errors import (
     AccessRefused,
     Conflict,
@@ -28,7 +29,6 @@ from service.errors import (
 from service.telemetry import REQUEST_ID
 
 MEDIA_TYPE: Final = "application/problem+json"
-_JSON: Final = "application/json"
 _CODES: Final = {
     400: "bad_request",
     404: "not_found",
@@ -36,6 +36,9 @@ _CODES: Final = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+
+
+_DETAILS: Final = {"model_attributes_type": "must be a JSON object"}  # where the library speaks of Python
 
 
 class FieldProblem(BaseModel):
@@ -115,29 +118,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem document, and say so in its OpenAPI document."""
-    described = app.openapi
-    app.openapi = lambda: _described(described())  # type: ignore[method-assign]
+    """Answer every error of `app` with a problem document."""
     app.add_exception_handler(KbAgentError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(Exception, _unexpected)
-
-
-def _described(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave problem responses their own media type only; add those that any operation may give."""
-    for path, operations in document["paths"].items():
-        model, media_type = (OpenAiError, _JSON) if is_compatible(path) else (Problem, MEDIA_TYPE)
-        for operation in operations.values():
-            for status in (400, 500):
-                operation["responses"].setdefault(str(status), {"description": HTTPStatus(status).phrase})
-            if is_compatible(path):
-                operation["responses"].pop("422", None)
-            for status, response in operation["responses"].items():
-                if status[0] in "45" and (MEDIA_TYPE in response.get("content", {}) or "content" not in response):
-                    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-                    response["content"] = {media_type: {"schema": schema}}
-    return document
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -172,11 +157,20 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     faults: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
-    errors = [{"field": _place(fault), "detail": fault["msg"]} for fault in faults]
+    if any(fault["loc"] == ("body",) for fault in faults) and not _is_json(request):
+        detail = "The body must be JSON, announced by the header Content-Type: application/json."
+        return problem(request, 415, "unsupported_media_type", detail)
+    errors = [{"field": _place(fault), "detail": _DETAILS.get(fault["type"], fault["msg"])} for fault in faults]
     if any(fault["type"] == "json_invalid" for fault in faults):
         return problem(request, 422, "malformed_body", "The body is not valid JSON.", extra={"errors": errors})
     detail = "The request does not have the form that this operation takes; see errors."
     return problem(request, 422, "invalid_input", detail, extra={"errors": errors})
+
+
+def _is_json(request: Request) -> bool:
+    """Whether the body is announced as JSON; nothing needs to be announced where there is no body."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json") or request.headers.get("content-length") == "0"
 
 
 def _place(fault: Any) -> str:
@@ -190,6 +184,8 @@ def _place(fault: Any) -> str:
 async def _framework(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of one route, an address has several
+        headers = {"Allow": allowed(request.app, request.url.path)}
     detail = {
         400: "The body cannot be read: it is not UTF-8, nested too deeply, or not of the announced type.",
         404: "There is nothing at this address; /openapi.json lists what there is.",

@@ -22,8 +22,14 @@ def _text(value: str) -> str:
     return value
 
 
-Storable = Annotated[str, AfterValidator(_storable)]
-Text = Annotated[Storable, AfterValidator(_text)]
+# The patterns say in the OpenAPI document what the validators, whose messages are for people, check.
+Storable = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+Text = Annotated[
+    str,
+    AfterValidator(_storable),
+    AfterValidator(_text),
+    Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
+]
 Title = Annotated[
     Text, Field(max_length=200, description="Title; from the first question when left out.", examples=["Ports"])
 ]

@@ -50,7 +50,7 @@ async def get_session(visit: VisitDep, response: Response) -> SessionOut:
 async def sign_out(
     services: ServicesDep,
     response: Response,
-    cookie: Annotated[str, Cookie(alias=COOKIE, max_length=200, description="The sign-in to end.")] = "",
+    cookie: Annotated[str, Cookie(alias=COOKIE, description="The sign-in to end.")] = "",
 ) -> None:
     """End the sign-in of this browser; its event streams end too. Repeatable."""
     await services.access.gate.sign_out(cookie)

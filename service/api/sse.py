@@ -9,6 +9,7 @@ from typing import Final
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.api.methods import HEAD
 from service.chats.events import EventType
 from service.chats.stream import Frame
 from service.telemetry import Metrics
@@ -34,8 +35,12 @@ class EventStream(Response):
         self._frames = frames
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is ASGI's
-        """Answer one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; to a HEAD with the headers alone."""
+        if HEAD in scope:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         leaving = asyncio.create_task(_left(receive))
         try:
             async with asyncio.timeout(None) as until_left:

@@ -178,6 +178,6 @@ def _alike(name: str, names: Sequence[str]) -> list[str]:
 
 def _check(wanted: LineRange, count: int) -> None:
     if wanted.first < 1 or (count and wanted.first > count):
-        raise InvalidInput(f"the document has {count} lines", field="start_line")
+        raise InvalidInput(f"the document has {count} lines", field="query.start_line", code="lines_not_found")
     if wanted.last is not None and wanted.last < wanted.first:
-        raise InvalidInput("the last line is before the first", field="end_line")
+        raise InvalidInput("the last line is before the first", field="query.end_line", code="lines_not_found")

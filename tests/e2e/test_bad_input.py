@@ -66,7 +66,7 @@ def test_a_body_that_a_foreign_form_could_send_is_refused(client: httpx2.Client,
     response = client.post(
         f"/api/chats/{chat_id}/messages", content=b'{"content": "hello"}', headers={"Content-Type": kind}
     )
-    problem(response, 422, "invalid_input")
+    problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(

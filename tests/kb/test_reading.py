@@ -101,7 +101,8 @@ async def test_an_empty_document_reads_as_no_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "field"), [(6, None, "start_line"), (0, None, "start_line"), (3, 2, "end_line")]
+    ("first", "last", "field"),
+    [(6, None, "query.start_line"), (0, None, "query.start_line"), (3, 2, "query.end_line")],
 )
 async def test_lines_that_are_not_there_are_refused(first: int, last: int | None, field: str) -> None:
     async with shelf(TEXTS) as kb:
