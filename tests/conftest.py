@@ -1,10 +1,32 @@
 """Fixtures for all tests."""
 
 import shutil
+from typing import Final
 
 import pytest
 
 from tests.missing import missing
+
+SLOW: Final = (
+    "tests/chaos",
+    "tests/test_readme.py",
+    "tests/e2e/test_folder_at_scale.py",
+    "tests/e2e/test_untrusted_documents.py",
+    "tests/browser",
+    "tests/observability",
+    "tests/conformance",
+    "tests/e2e",
+    "tests/access",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest files, so that no process is left with one of them at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((rank for rank, place in enumerate(SLOW) if item.nodeid.startswith(place)), len(SLOW))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
