@@ -20,6 +20,7 @@ from tests.fake_wire import Script, text_script
 _STREAMS_END: Final = 1.0
 _EXIT: Final = 25.0
 _IDLE_EXIT: Final = 2.0
+_IDLE_EXIT_SHARED: Final = 10.0  # in the short run, which shares the machine with other tests
 _RESUMED: Final = 10.0
 
 
@@ -89,15 +90,13 @@ async def _terminate(servers: Servers, sources: list[EventSource], outcome: Outc
         await source.close()
 
 
-async def _idle(servers: Servers, outcome: Outcome) -> None:
+async def _idle(servers: Servers, outcome: Outcome, longest: float) -> None:
     servers.start()
     began = time.monotonic()
     status = await asyncio.to_thread(servers.stop)
     outcome.most("idle exit s", time.monotonic() - began)
     outcome.check(status == 0, f"idle: exit status {status}")
-    outcome.check(
-        outcome.figures["idle exit s"] <= _IDLE_EXIT, f"idle exit took {outcome.figures['idle exit s']} s"
-    )
+    outcome.check(outcome.figures["idle exit s"] <= longest, f"idle exit took {outcome.figures['idle exit s']} s")
 
 
 async def _busy(servers: Servers, outcome: Outcome, amounts: tuple[int, int]) -> list[str]:
@@ -129,7 +128,7 @@ async def shutdown(run: Run) -> Outcome:
     outcome, model = Outcome(), _Model()
     grace = {"SHUTDOWN_GRACE": "1" if run.short else "20"}
     with FakeLLM(answer=model) as fake, run.servers(model_settings(fake.base_url) | grace) as servers:
-        await _idle(servers, outcome)
+        await _idle(servers, outcome, _IDLE_EXIT_SHARED if run.short else _IDLE_EXIT)
         answers = await _busy(servers, outcome, (run.amount(200, 60), run.amount(10, 5)))
         model.slow = False
         await asyncio.to_thread(servers.start)

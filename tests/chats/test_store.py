@@ -190,6 +190,14 @@ async def test_no_word_of_a_deleted_chat_is_left_in_the_search_over_chats(chats:
     assert [chat.id for chat in found.items] == [kept.question.chat_id]
 
 
+async def test_nothing_is_erased_and_the_log_is_left_alone_while_nothing_was_deleted(chats: Chats) -> None:
+    await chats.asked("Where is the lamp?")
+    log = chats.db.path.with_name(chats.db.path.name + "-wal")
+    before = log.read_bytes()
+    await chats.store.erase()
+    assert log.read_bytes() == before
+
+
 async def test_a_reader_that_takes_its_time_keeps_nobody_from_deleting(chats: Chats) -> None:
     posted = await chats.asked("the unmistakable-secret of the keeper, " * 20)
     log = chats.db.path.with_name(chats.db.path.name + "-wal")
