@@ -191,6 +191,7 @@ async def test_no_word_of_a_deleted_chat_is_left_in_the_search_over_chats(chats:
 
 
 async def test_nothing_is_erased_and_the_log_is_left_alone_while_nothing_was_deleted(chats: Chats) -> None:
+    await chats.store.erase()  # what an earlier process may have left
     await chats.asked("Where is the lamp?")
     log = chats.db.path.with_name(chats.db.path.name + "-wal")
     before = log.read_bytes()
