@@ -167,10 +167,15 @@ def _expanded(numbers: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in re.findall(r"\d+", numbers)))
 
 
+def lines_url(source: Source, first: int, last: int) -> str:
+    """Give the address of lines of the passage's document, at the revision it was taken from."""
+    lines = f"start_line={first}&end_line={last}&revision={source.revision}"
+    return f"/api/kb/documents/{quote(source.document, safe='/')}?{lines}"
+
+
 def _citation(marker: str, source: Source, start: int, end: int) -> Citation:
     first = source.start_line + len(_LINE_END.findall(source.text[:start]))
     last = first + len(_LINE_END.findall(source.text[start:end]))
-    path = quote(source.document, safe="/")
     return Citation(
         marker=marker,
         document=source.document,
@@ -181,5 +186,5 @@ def _citation(marker: str, source: Source, start: int, end: int) -> Citation:
         end_line=last,
         quote=source.text[start:end],
         revision=source.revision,
-        url=f"/api/kb/documents/{path}?start_line={first}&end_line={last}&revision={source.revision}",
+        url=lines_url(source, first, last),
     )

@@ -13,8 +13,8 @@ from service.api.compat_chat import ChatCompletionOut, ChatReply
 from service.api.compat_errors import PREFIX, documented_errors
 from service.api.compat_responses import ResponseOut, ResponseReply
 from service.api.compat_schemas import ChatCompletionIn, ResponseIn, said_in_chat, said_in_response
-from service.api.compat_stream import ByteStream
-from service.api.deps import ASKS, CHAT, Caller, Services, ServicesDep, left
+from service.api.deps import ASKS, CHAT, Caller, Services, ServicesDep
+from service.api.sse import ByteStream, left
 from service.errors import NotFound
 
 router = APIRouter(prefix=PREFIX, tags=["openai"], dependencies=[CHAT])
@@ -90,7 +90,7 @@ async def create_response(services: ServicesDep, caller: Caller, request: Reques
 
 async def _awaited(turn: UnstoredTurn, request: Request) -> Answered:
     """Wait for the answer; nothing is kept of it, so a client that leaves meanwhile ends it."""
-    leaving = asyncio.create_task(left(request))
+    leaving = asyncio.create_task(left(request.receive))
     leaving.add_done_callback(lambda _: turn.cancel())
     try:
         return await turn.answered()

@@ -11,7 +11,7 @@ from service.agent.shown import Piece, Placed
 from service.agent.unstored import Answered
 from service.api.compat_answers import AboutOut, FileCitationOut, about, data_line, file_citation
 from service.api.compat_errors import failure_error
-from service.api.compat_stream import COMMENT
+from service.api.sse import COMMENT
 from service.chats.records import new_id
 from service.errors import KbAgentError
 

@@ -168,12 +168,6 @@ def _single(request: Request) -> None:
             raise InvalidInput("a parameter is given twice; give it once", field=f"query.{name}")
 
 
-async def left(request: Request) -> None:
-    """Return when the client has left."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _resume(
     last_event_id: Annotated[str | None, Query(max_length=100, description="Resume after this event id.")] = None,
     header: Annotated[

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agent.keeping import RevisionText, as_current, read_revision
-from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of, left
+from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of
 from service.api.problems import documented
 from service.api.search_results import SearchOut
+from service.api.sse import left
 
 router = APIRouter(prefix="/api/kb", tags=["knowledge base"], dependencies=[KB])
 
@@ -263,7 +264,7 @@ async def status(
     indexed gets 409 `file_skipped` with the reason at once, and what is not searchable in time 409 `not_live`.
     """
     if wait_for:
-        await services.arrivals.wait(wait_for, seconds, partial(left, request))
+        await services.arrivals.wait(wait_for, seconds, partial(left, request.receive))
     return StatusOut.model_validate(await services.watcher.status())
 
 

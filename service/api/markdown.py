@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -21,6 +22,7 @@ _LOCAL: Final = re.compile(r"(?![/\\]{2})[^\x00-\x20\\]+")  # what a browser can
 _SCHEME: Final = re.compile(r"(?:https?://)?(?:www\.)?")
 _HOST_END: Final = re.compile(r"[/?#:]")
 _TOP_HEADING: Final = 2  # h1 is the page's
+_DEEPEST_STEP: Final = 2  # levels that one block adds at most: a list and its item
 _BLOCKS: Final = ("p", "li", "h2", "h3", "h4", "h5", "h6", "blockquote", "th", "td")
 _INLINE: Final = ("a", "em", "strong", "s", "code", "br", "span", "button")
 _TAGS: Final = frozenset({*_BLOCKS, *_INLINE, "ul", "ol", "pre", "hr", "div", "table", "thead", "tbody", "tr"})
@@ -32,6 +34,7 @@ class AnswerRenderer:
     def __init__(self) -> None:
         self._markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
         self._markdown.disable("image")  # its alternative text remains, as a link
+        self._markdown.block.ruler.before("table", "too_deep", _too_deep)
         self._markdown.inline.ruler.before("link", "citation", _citation)
         self._markdown.core.ruler.push("outline", _outline)
         self._markdown.core.ruler.push("link_hosts", _link_hosts)
@@ -67,6 +70,20 @@ def closed(text: str) -> str:
     if last.count("**") % 2 == 1 and not last.endswith("**"):
         return text.rstrip() + "**"
     return text
+
+
+def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Block rule: where quotes and lists are nested too deep, what follows is a paragraph; it would be dropped."""
+    if state.level < state.md.options["maxNesting"] - _DEEPEST_STEP:
+        return False
+    if not silent:
+        state.push("paragraph_open", "p", 1).map = [start, end]
+        text = state.push("inline", "", 0)
+        text.content = state.getLines(start, end, state.blkIndent, False).strip()
+        text.map, text.children = [start, end], []
+        state.push("paragraph_close", "p", -1)
+        state.line = end
+    return True
 
 
 def _citation(state: StateInline, silent: bool) -> bool:

@@ -1,10 +1,10 @@
 """What the knowledge base's tools give to MCP clients, as they are told in each tool's output schema."""
 
 from typing import Any, Final
-from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from service.agent.citations import lines_url
 from service.agent.tools import Source
 from service.api.mcp_uris import document_uri
 
@@ -72,7 +72,6 @@ RESULTS: Final[dict[str, type[BaseModel]]] = {
 def passage(source: Source) -> dict[str, Any]:
     """A passage as the tools give it."""
     first, last = source.start_line, source.end_line
-    lines = f"start_line={first}&end_line={last}&revision={source.revision}"
     return {
         "document": source.document,
         "title": source.title,
@@ -82,6 +81,6 @@ def passage(source: Source) -> dict[str, Any]:
         "end_line": source.end_line,
         "text": source.text,
         "revision": source.revision,
-        "url": f"/api/kb/documents/{quote(source.document, safe='/')}?{lines}",
+        "url": lines_url(source, first, last),
         "uri": document_uri(source.document, (first, last)),
     }

@@ -16,11 +16,11 @@ from service.telemetry import Metrics
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RETRY: Final = b"retry: 2000\n\n"
-_COMMENT: Final = b": still here\n\n"
+COMMENT: Final = b": still here\n\n"
 
 
-class EventStream(Response):
-    """Sends frames as they come, and a comment for each None, until they end or the client leaves.
+class ByteStream(Response):
+    """Sends events that are encoded already, as they come, until they end or the client leaves.
 
     Starlette's streaming has a task group and two tasks for each response, which idle streams pay in memory.
     """
@@ -28,11 +28,11 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, frames: AsyncGenerator[Frame | None], metrics: Metrics, headers: Mapping[str, str] | None = None
+        self, events: AsyncGenerator[bytes], metrics: Metrics, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(headers={**_HEADERS, **(headers or {})})
         del self.headers["content-length"]
-        self._frames = frames
+        self._events = events
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +41,7 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        leaving = asyncio.create_task(_left(receive))
+        leaving = asyncio.create_task(left(receive))
         try:
             async with asyncio.timeout(None) as until_left:
                 leaving.add_done_callback(lambda _: _end(until_left))
@@ -55,20 +55,34 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": _RETRY, "more_body": True})
-        async with aclosing(self._frames) as frames:
-            async for frame in frames:
-                if frame is not None and frame.type is EventType.STREAM_RESET:
-                    self._metrics.stream_resets.inc()
-                data = _COMMENT if frame is None else encode(frame)
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+        async with aclosing(self._events) as events:
+            async for event in events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _left(receive: Receive) -> None:
+class EventStream(ByteStream):
+    """Sends frames as they come, and a comment for each None; tells clients when to come back."""
+
+    def __init__(
+        self, frames: AsyncGenerator[Frame | None], metrics: Metrics, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(_encoded(frames, metrics), metrics, headers)
+
+
+async def left(receive: Receive) -> None:
     """Return when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _encoded(frames: AsyncGenerator[Frame | None], metrics: Metrics) -> AsyncGenerator[bytes]:
+    yield _RETRY
+    async with aclosing(frames):
+        async for frame in frames:
+            if frame is not None and frame.type is EventType.STREAM_RESET:
+                metrics.stream_resets.inc()
+            yield COMMENT if frame is None else encode(frame)
 
 
 def _end(block: asyncio.Timeout) -> None:

@@ -167,6 +167,16 @@ def test_what_is_still_being_written_is_shown_as_it_will_be(text: str, shown: st
     assert closed(text) == shown
 
 
+@pytest.mark.parametrize("marker", ["> ", "- ", "1. ", "- > "])
+def test_what_is_nested_too_deep_is_shown_as_plain_text(marker: str) -> None:
+    shown = inspect(render("before\n\n" + marker * 40 + "deep <b>words</b>\n\nafter"))
+    assert "deep <b>words</b>" in shown.text
+    assert shown.text.startswith("before")
+    assert shown.text.rstrip().endswith("after")
+
+
 def test_text_of_any_size_and_depth_renders() -> None:
     for text in ("[" * 5000, "> " * 2000 + "x", "*" * 5000, "[x](" * 2000, "`" * 4001, "- " * 1000, "|" * 3000):
-        inspect(render(text))
+        shown = inspect(render(text)).text
+        assert set(shown) <= {*text, "\n"}, "nothing is made up"
+        assert "x" in shown or "x" not in text, "no word is lost"

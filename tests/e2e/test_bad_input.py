@@ -67,6 +67,7 @@ def test_a_body_that_a_foreign_form_could_send_is_refused(client: httpx2.Client,
         f"/api/chats/{chat_id}/messages", content=b'{"content": "hello"}', headers={"Content-Type": kind}
     )
     problem(response, 415, "unsupported_media_type")
+    assert client.get(f"/api/chats/{chat_id}/messages").json()["items"] == []
 
 
 @pytest.mark.parametrize(
