@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.methods import HEAD
 from service.chats.events import EventType
-from service.chats.stream import Frame
+from service.chats.stream import Frame, Frames, Position
 from service.telemetry import Metrics
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -22,7 +22,8 @@ COMMENT: Final = b": still here\n\n"
 class ByteStream(Response):
     """Sends events that are encoded already, as they come, until they end or the client leaves.
 
-    Starlette's streaming has a task group and two tasks for each response, which idle streams pay in memory.
+    The head waits for the first event: who has it will miss nothing that happens from then on. Starlette's
+    streaming has a task group and two tasks for each response, which idle streams pay in memory.
     """
 
     media_type = "text/event-stream"
@@ -54,19 +55,19 @@ class ByteStream(Response):
             leaving.cancel()
 
     async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with aclosing(self._events) as events:
+            first = await anext(events, b"")
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
             async for event in events:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class EventStream(ByteStream):
-    """Sends frames as they come, and a comment for each None; tells clients when to come back."""
+    """Sends frames as they come, and a comment for each None; tells clients when to come back, and where."""
 
-    def __init__(
-        self, frames: AsyncGenerator[Frame | None], metrics: Metrics, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, frames: Frames, metrics: Metrics, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(_encoded(frames, metrics), metrics, headers)
 
 
@@ -76,13 +77,14 @@ async def left(receive: Receive) -> None:
         pass
 
 
-async def _encoded(frames: AsyncGenerator[Frame | None], metrics: Metrics) -> AsyncGenerator[bytes]:
-    yield _RETRY
+async def _encoded(frames: Frames, metrics: Metrics) -> AsyncGenerator[bytes]:
+    before = _RETRY
     async with aclosing(frames):
         async for frame in frames:
-            if frame is not None and frame.type is EventType.STREAM_RESET:
+            if isinstance(frame, Frame) and frame.type is EventType.STREAM_RESET:
                 metrics.stream_resets.inc()
-            yield COMMENT if frame is None else encode(frame)
+            yield before + encode(frame)
+            before = b""
 
 
 def _end(block: asyncio.Timeout) -> None:
@@ -91,7 +93,14 @@ def _end(block: asyncio.Timeout) -> None:
         block.reschedule(0.0)
 
 
-def encode(frame: Frame) -> bytes:
-    """Write a frame on the wire. Its data is one line of JSON, so that no text of a document can end it."""
+def encode(frame: Frame | Position | None) -> bytes:
+    """Write a frame on the wire. Its data is one line of JSON, so that no text of a document can end it.
+
+    A position alone is an id without an event: clients come back with it. Nothing is a comment.
+    """
+    if frame is None:
+        return COMMENT
+    if isinstance(frame, Position):
+        return f"id: {frame}\n\n".encode()
     head = f"id: {frame.position}\nevent: {frame.type}\ndata: ".encode()
     return b"%b%b\n\n" % (head, frame.data)

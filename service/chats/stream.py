@@ -48,14 +48,15 @@ class Frame:
     last: bool = False
 
 
-async def follow(
-    log: EventLog, scope: Scope, resume: str | None, snapshot: Snapshot, *, idle: float
-) -> AsyncGenerator[Frame | None]:
+Frames = AsyncGenerator[Frame | Position | None]
+
+
+async def follow(log: EventLog, scope: Scope, resume: str | None, snapshot: Snapshot, *, idle: float) -> Frames:
     """Yield the frames of `scope` after the event id `resume`, for ever; None after `idle` seconds without one.
 
     Without an id it begins now, or where the turn began that is running. An id that is not of this scope or not
-    kept any more gets `stream.reset` with `snapshot()`. Ends when the chat is deleted, the subscriber
-    lags behind, or the log is closed.
+    kept any more gets `stream.reset` with `snapshot()`. Any other begins with the position after which nothing
+    will be missed. Ends when the chat is deleted, the subscriber lags behind, or the log is closed.
     """
     with log.subscribe(scope) as subscription:
         reader = _Reader(log, scope, subscription)
@@ -71,6 +72,7 @@ async def follow(
                 yield Frame(reader.position, EventType.STREAM_RESET, data)
         else:
             reader.position = start
+            yield start
         async with aclosing(reader.frames(idle)) as frames:
             async for frame in frames:
                 yield frame

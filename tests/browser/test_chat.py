@@ -1,7 +1,7 @@
 """Chatting with the built-in reader over the sample knowledge."""
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.actions import ask, chat_row, finished, panel_opened
 from tests.browser.conftest import OpenPage, shot
@@ -87,6 +87,33 @@ def test_a_chat_is_renamed_in_place(reader: Server, open_page: OpenPage) -> None
     expect(chat_row(page, "Harbour")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Harbour")
     expect(chat_row(other, "Harbour")).to_be_visible()
+
+
+def test_what_changes_while_the_list_is_on_its_way_is_not_undone_by_it(
+    reader: Server, open_page: OpenPage
+) -> None:
+    with reader.client() as client:
+        renamed, deleted = (client.post("/api/chats", json={"title": title}).json() for title in ("Pier", "Buoy"))
+        page = open_page(reader)
+        expect(chat_row(page, "Pier")).to_be_visible()
+
+        def late(route: Route) -> None:
+            answer = route.fetch()
+            client.patch(f"/api/chats/{renamed['id']}", json={"title": "Quay"})
+            client.delete(f"/api/chats/{deleted['id']}")
+            client.post("/api/chats", json={"title": "Mole"})
+            expect(chat_row(page, "Mole")).to_be_visible()
+            listed = answer.json()
+            listed["items"].append(renamed | {"id": "chat_00", "title": "The list has come"})
+            route.fulfill(response=answer, json=listed)
+
+        page.route("**/api/chats?*", late, times=1)
+        page.get_by_label("Search chats").fill("x")
+        page.get_by_label("Search chats").fill("")
+        expect(chat_row(page, "The list has come")).to_be_visible()
+        expect(chat_row(page, "Quay")).to_be_visible()
+        expect(chat_row(page, "Mole")).to_be_visible()
+        expect(chat_row(page, "Buoy")).to_have_count(0)
 
 
 def test_an_answer_is_rated_and_written_anew(reader: Server, open_page: OpenPage) -> None:

@@ -72,6 +72,8 @@ async def read_until_cut(log: EventLog, scope: Scope, client: Client, frames: in
     """Read at most so many frames, then drop the connection as a broken network does."""
     async with aclosing(follow(log, scope, client.last_id, no_snapshot, idle=30)) as stream:
         async for frame in stream:
+            if isinstance(frame, Position):
+                continue
             assert frame is not None
             client.take(frame)
             frames -= 1
@@ -129,16 +131,30 @@ async def test_a_stream_without_an_id_begins_where_the_running_turn_began(chats:
     with chats.turns.writing(turn):
         chats.turns.extend(turn, "so far")
         async with aclosing(follow(chats.log, scope, None, no_snapshot, idle=30)) as stream:
+            assert isinstance(await anext(stream), Position)
             seen = [await anext(stream) for _ in range(4)]
-    kinds = [frame.type for frame in seen if frame is not None]
+    kinds = [frame.type for frame in seen if isinstance(frame, Frame)]
     assert kinds == ["message.created", "message.created", "turn.started", "answer.delta"]
 
 
 async def test_a_stream_without_an_id_begins_now_when_nothing_runs(chats: Chats) -> None:
     turn = await chats.begun()
     await write_answer(chats, turn)
-    async with aclosing(follow(chats.log, Scope("ann", turn.chat_id), None, no_snapshot, idle=0.01)) as stream:
+    scope = Scope("ann", turn.chat_id)
+    async with aclosing(follow(chats.log, scope, None, no_snapshot, idle=0.01)) as stream:
+        assert await anext(stream) == Position(await chats.log.last_id(scope))
         assert await anext(stream) is None
+
+
+async def test_what_happens_once_a_stream_has_told_its_place_is_not_missed(chats: Chats) -> None:
+    chat = await chats.store.create("ann", "Ports", {})
+    async with aclosing(follow(chats.log, Scope("ann"), None, no_snapshot, idle=30)) as stream:
+        place = await anext(stream)
+        changed = await chats.store.update("ann", chat.id, title="Harbour")
+        frame = await anext(stream)
+    assert isinstance(frame, Frame)
+    assert json.loads(frame.data)["chat"]["title"] == changed.title == "Harbour"
+    assert str(place) == str(frame.position.event - 1)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +174,11 @@ async def test_an_id_that_is_not_known_gets_a_snapshot(chats: Chats, unknown: st
 
     async with aclosing(follow(chats.log, Scope("ann", turn.chat_id), unknown, snapshot, idle=30)) as stream:
         frame = await anext(stream)
-        assert frame is not None
+        assert isinstance(frame, Frame)
         assert (frame.type, json.loads(frame.data)) == ("stream.reset", {"snapshot": {"chat": "as it is"}})
         await chats.store.update("ann", turn.chat_id, title="next")
         following = await anext(stream)
-    assert following is not None
+    assert isinstance(following, Frame)
     assert following.type is EventType.CHAT_UPDATED
 
 
@@ -190,8 +206,9 @@ async def test_the_stream_of_everything_has_all_chats_of_the_owner_and_no_deltas
         async for frame in stream:
             if frame is None:
                 break
-            kinds.append(frame.type)
-            assert "bob" not in frame.data.decode()
+            if isinstance(frame, Frame):
+                kinds.append(frame.type)
+                assert "bob" not in frame.data.decode()
     assert EventType.ANSWER_DELTA not in kinds
     assert kinds.count(EventType.CHAT_CREATED) == 1
     assert EventType.ANSWER_COMPLETED in kinds
@@ -201,7 +218,7 @@ async def test_the_stream_of_everything_has_all_chats_of_the_owner_and_no_deltas
 async def test_deleting_a_chat_tells_its_followers_and_ends_their_stream(chats: Chats) -> None:
     posted = await chats.asked()
     scope = Scope("ann", posted.question.chat_id)
-    frames: list[Frame | None] = []
+    frames: list[Frame | Position | None] = []
 
     async def read() -> None:
         frames.extend([frame async for frame in follow(chats.log, scope, None, no_snapshot, idle=30)])
@@ -213,7 +230,7 @@ async def test_deleting_a_chat_tells_its_followers_and_ends_their_stream(chats: 
         await chats.store.delete("ann", posted.question.chat_id)
         await reading
     last = frames[-1]
-    assert last is not None
+    assert isinstance(last, Frame)
     assert last.type is EventType.CHAT_DELETED
 
 
@@ -223,7 +240,7 @@ async def test_a_stream_that_opens_as_its_chat_goes_is_told_and_ends(chats: Chat
     scope = Scope("ann", posted.question.chat_id)
     await chats.store.delete("ann", posted.question.chat_id)
     frames = [frame async for frame in follow(chats.log, scope, resume, no_snapshot, idle=30)]
-    assert [frame.type for frame in frames if frame is not None] == [EventType.CHAT_DELETED]
+    assert [frame.type for frame in frames if isinstance(frame, Frame)] == [EventType.CHAT_DELETED]
 
 
 async def test_an_answer_that_ends_while_it_is_followed_is_sent_once(chats: Chats) -> None:
@@ -235,9 +252,9 @@ async def test_an_answer_that_ends_while_it_is_followed_is_sent_once(chats: Chat
         writing = asyncio.create_task(write_answer(chats, turn, preamble=False))
         async with aclosing(follow(chats.log, scope, client.last_id, no_snapshot, idle=0.05)) as stream:
             async for frame in stream:
-                if frame is not None:
+                if isinstance(frame, Frame):
                     client.take(frame)
-                elif writing.done():
+                elif frame is None and writing.done():
                     break
         assert (client.answers, client.text) == ([TEXT], "")
 
@@ -245,14 +262,12 @@ async def test_an_answer_that_ends_while_it_is_followed_is_sent_once(chats: Chat
 async def test_closing_the_log_ends_open_streams_and_new_ones(chats: Chats) -> None:
     turn = await chats.begun()
     scope = Scope("ann", turn.chat_id)
-    opened = asyncio.create_task(anext(follow(chats.log, scope, None, no_snapshot, idle=30)))
-    async with asyncio.timeout(5):
-        while not chats.log.subscribers:
-            await asyncio.sleep(0)
+    place = Position(await chats.log.last_id(scope))
+    async with asyncio.timeout(5), aclosing(follow(chats.log, scope, None, no_snapshot, idle=30)) as opened:
+        assert await anext(opened) == place
         chats.log.close()
-        with pytest.raises(StopAsyncIteration):
-            await opened
-        assert [frame async for frame in follow(chats.log, scope, None, no_snapshot, idle=30)] == []
+        assert [frame async for frame in opened] == []
+        assert [frame async for frame in follow(chats.log, scope, None, no_snapshot, idle=30)] == [place]
 
 
 async def test_a_subscriber_that_never_reads_is_dropped_not_fed_for_ever(chats: Chats) -> None:

@@ -18,6 +18,7 @@ export class ChatList {
   #cursor = null;
   #query = "";
   #visit = 0;
+  #news = null; // id -> what became of a chat while the list was on its way; null is gone
   #open = null;
   #renaming = false;
   #deleted;
@@ -39,17 +40,21 @@ export class ChatList {
   /** Load the newest chats anew. Throws a Problem. */
   async load() {
     const visit = (this.#visit += 1);
+    const news = (this.#news = new Map());
     const page = await chats.list(null, this.#query);
     if (visit !== this.#visit) return;
+    this.#news = null;
     const open = this.#chats.get(this.#open)?.chat; // may be older than the newest ones
     this.#chats = new Map(page.items.map((chat) => [chat.id, { chat, row: this.#row(chat) }]));
     this.#cursor = page.next_cursor;
     if (open && !this.#query && !this.#chats.has(open.id)) this.put(open);
     else this.#render();
+    for (const [id, chat] of news) if (chat) this.put(chat); else this.remove(id);
   }
 
   /** A chat was made or changed. */
   put(chat) {
+    this.#news?.set(chat.id, chat);
     if (this.#chats.has(chat.id)) return this.#update(chat);
     if (this.#query) return;
     const entries = [...this.#chats, [chat.id, { chat, row: this.#row(chat) }]];
@@ -59,6 +64,7 @@ export class ChatList {
 
   /** A chat is gone for good. */
   remove(id) {
+    this.#news?.set(id, null);
     this.#trash.forget(id);
     if (this.#chats.delete(id)) this.#render();
   }
