@@ -88,7 +88,7 @@ def test_a_uv_on_the_path_is_used_when_it_is_recent(clone: Path, tmp_path: Path)
     done = start(clone / "scripts/run", path=programs(tmp_path / "bin", uv=uv))
 
     assert done.returncode == 1
-    assert "uv sync --locked --no-dev --inexact" in done.stderr
+    assert "uv sync --locked --no-dev --inexact --compile-bytecode" in done.stderr
     assert not (clone / ".tools").exists()
 
 
