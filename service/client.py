@@ -267,6 +267,8 @@ def _detail(response: httpx2.Response) -> str:
         faults = [
             f"{fault['field'].removeprefix('body.')}: {fault['detail']}" for fault in problem.get("errors") or ()
         ]
+        if names := problem.get("did_you_mean"):
+            faults.append(f"did you mean {', '.join(names)}?")
         if response.status_code == httpx2.codes.UNAUTHORIZED:
             faults.append("the command line takes it from API_KEY")
         return "\n  ".join([str(problem["detail"]), *faults])

@@ -76,6 +76,20 @@ def test_an_operation_says_what_it_does_and_takes(operation: dict[str, Any]) -> 
     assert all(response["description"] for _, response in responses(operation))
 
 
+def parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a document."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from parts(part)
+
+
+def test_every_array_says_what_its_items_are() -> None:
+    arrays = [part for part in parts(DOCUMENT) if part.get("type") == "array" or "prefixItems" in part]
+    assert len(arrays) > 20
+    assert [array for array in arrays if "items" not in array] == []
+
+
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_body_and_reply_has_an_example_that_fits(operation: dict[str, Any]) -> None:
     for _, _, media in bodies(operation):

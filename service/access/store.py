@@ -137,6 +137,13 @@ class KeyStore:
         return [_key(row) for row in source.execute(self._sql["keys_named"], {"name": name})]
 
 
+def count_keys(connection: sqlite3.Connection) -> tuple[int, int]:
+    """How many keys there ever were, and how many of them open something."""
+    sql = load_queries("access")
+    made, active = connection.execute(sql["count_keys"], {"now": stamp()}).fetchone()
+    return made, active
+
+
 def _check(name: str, scopes: frozenset[KeyScope]) -> None:
     if not NAME.fullmatch(name):
         raise InvalidInput(

@@ -45,7 +45,7 @@ async def get_chat(services: ServicesDep, caller: Caller, chat_id: ChatId) -> Ch
 
 @router.patch("/{chat_id}", responses=documented(400, 404, 413, 422, 503))
 async def update_chat(services: ServicesDep, caller: Caller, chat_id: ChatId, body: ChatChange) -> ChatOut:
-    """Change a chat's title or metadata."""
+    """Change a chat's title or metadata; what is left out stays, and nothing happens where nothing differs."""
     chat = await services.store.update(caller, chat_id, body.title, body.metadata)
     return ChatOut.model_validate(chat)
 

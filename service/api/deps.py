@@ -6,6 +6,7 @@ import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
@@ -161,7 +162,15 @@ async def _name_key(
 
 
 def _single(request: Request) -> None:
-    """Refuse a parameter that is given twice: whoever sends it means both, and one would be dropped."""
+    """Refuse a parameter that is given twice: whoever sends it means both, and one would be dropped.
+
+    Refuse text that is not UTF-8 too: it would be searched with a sign that stands for what cannot be read.
+    """
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError as error:
+        detail = "the query is not UTF-8; encode its text as UTF-8, then each byte of it as %XX"
+        raise InvalidInput(detail, field="query") from error
     names = [name for name, _ in request.query_params.multi_items()]
     for name in request.query_params:
         if names.count(name) > 1:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.agent.keeping import RevisionText, as_current, read_revision
 from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of
 from service.api.problems import documented
+from service.api.schemas import Pair
 from service.api.search_results import SearchOut
 from service.api.sse import left
 
@@ -126,7 +127,7 @@ class StatusOut(_Out):
     heartbeat_age: float | None = Field(
         description="Seconds since the watcher last looked; null while it is dead.", examples=[1.2]
     )
-    progress: tuple[int, int] | None = Field(description="Files done and to do, while it works.", examples=[None])
+    progress: Pair | None = Field(description="Files done and to do, while it works.", examples=[[40, 120]])
 
 
 class ReindexOut(BaseModel):

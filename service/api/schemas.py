@@ -39,6 +39,10 @@ Metadata = Annotated[
 ]
 
 
+# A tuple would be described by `prefixItems` alone, of which generators of clients make lists of anything.
+Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

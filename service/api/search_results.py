@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.schemas import Pair
+
 
 class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True)
@@ -40,7 +42,7 @@ class HitOut(_Out):
     start_line: int = Field(description="First line, from 1.", examples=[10])
     end_line: int = Field(description="Last line, included.", examples=[18])
     excerpt: str = Field(description="The part that matched best, verbatim.", examples=["Send Last-Event-ID."])
-    highlights: list[tuple[int, int]] = Field(
+    highlights: list[Pair] = Field(
         description="Start and end of each matching word in the excerpt, in characters.", examples=[[[5, 18]]]
     )
     score: float = Field(description="Higher is better; comparable within one result only.", examples=[7.31])

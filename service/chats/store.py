@@ -72,14 +72,17 @@ class ChatStore:
     async def update(
         self, owner: str, chat_id: str, title: str | None = None, metadata: Mapping[str, str] | None = None
     ) -> Chat:
-        """Change a chat's title or metadata, whichever is given. Raises NotFound."""
+        """Change a chat's title or metadata, whichever is given. Nothing happens to one that is so already.
+
+        Raises NotFound.
+        """
 
         def work(tx: Transaction) -> Chat:
             old = self._find.chat(tx, owner, chat_id)
-            fields = {
-                "title": old.title if title is None else title,
-                "metadata": json.dumps(dict(old.metadata if metadata is None else metadata)),
-            }
+            wanted = (old.title if title is None else title, old.metadata if metadata is None else metadata)
+            if wanted == (old.title, old.metadata):
+                return old
+            fields = {"title": wanted[0], "metadata": json.dumps(dict(wanted[1]))}
             tx.execute(self._sql["update_chat"], {**fields, "id": chat_id, "owner": owner, "now": timestamp()})
             chat = self._find.chat(tx, owner, chat_id)
             self._tell(tx, EventType.CHAT_UPDATED, owner, chat)

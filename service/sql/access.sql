@@ -5,6 +5,11 @@
 SELECT id, name, owner, scopes, digest, created_at, expires_at, revoked_at, last_used_at
 FROM api_keys ORDER BY name, created_at DESC, id;
 
+-- name: count_keys
+-- How many keys there ever were, and how many of them open something.
+SELECT count(*), count(CASE WHEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now) THEN 1 END)
+FROM api_keys;
+
 -- name: keys_named
 -- The keys of a name, or the one of an id, the newest first.
 SELECT id, name, owner, scopes, digest, created_at, expires_at, revoked_at, last_used_at

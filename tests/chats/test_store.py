@@ -131,6 +131,16 @@ async def test_renaming_keeps_metadata_and_the_other_way_round(chats: Chats) -> 
     assert (changed.title, dict(changed.metadata)) == ("New", {"b": "2"})
 
 
+async def test_a_change_that_changes_nothing_is_neither_dated_nor_told(chats: Chats) -> None:
+    chat = await chats.store.create("ann", "Ports", {"team": "support"})
+    last = await chats.log.last_id(Scope("ann", None))
+    for change in ({}, {"title": "Ports"}, {"metadata": {"team": "support"}}):
+        assert await chats.store.update("ann", chat.id, **change) == chat
+    assert await chats.log.last_id(Scope("ann", None)) == last
+    await chats.store.update("ann", chat.id, metadata={})
+    assert await chats.log.last_id(Scope("ann", None)) != last
+
+
 async def test_a_second_question_is_refused_while_the_first_is_answered(chats: Chats) -> None:
     posted = await chats.asked()
     with pytest.raises(Conflict) as refused:

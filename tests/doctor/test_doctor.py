@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
-from service.doctor import knowledge, storage
+from service.access.records import KeyScope
+from service.access.store import KeyStore
+from service.database import open_database
+from service.doctor import knowledge, serving, storage
 from service.doctor.findings import Finding, Level
 from service.kb.folder import Folder
+from service.settings import Settings
 from tests.e2e.conftest import write_documents
 from tests.server import Server
 from tests.terminal import kb_agent
@@ -58,6 +62,24 @@ def test_a_port_in_use_and_a_folder_that_is_not_there_are_broken(tmp_path: Path)
     assert (code, found["port"]["level"], found["folder"]["level"]) == (1, "broken", "broken")
     assert "choose another" in found["port"]["fix"]
     assert "KNOWLEDGE_DIR" in found["folder"]["fix"]
+
+
+async def test_whether_others_need_a_key_counts_those_of_the_database(tmp_path: Path) -> None:
+    settings = Settings(host="0.0.0.0", port=0, data_dir=tmp_path, admin_key=None, allow_anonymous=False)
+
+    async def exposure() -> Finding:
+        return {finding.check: finding async for finding in serving.examine(settings)}["exposure"]
+
+    assert (await exposure()).fix.startswith("run `kb-agent keys create")
+    async with open_database(tmp_path) as db:
+        for name in ("ann", "bob"):
+            await KeyStore(db).create(name, frozenset(KeyScope), None)
+        await KeyStore(db).revoke("bob")
+        found = await exposure()
+        assert (found.level, "the database keeps 1" in found.detail) == (Level.OK, True)
+        await KeyStore(db).revoke("ann")
+    found = await exposure()
+    assert (found.level, "expired or were revoked" in found.detail) == (Level.NOTE, True)
 
 
 def _damaged(path: Path) -> None:

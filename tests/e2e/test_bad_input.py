@@ -60,6 +60,23 @@ def test_a_message_that_is_malformed_changes_nothing(
     assert client.get(f"/api/chats/{chat_id}/messages").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/chats?q=", "/api/kb/search?q=", "/api/kb/documents?topic=", "/v1/models?x="]
+)
+@pytest.mark.parametrize("text", ["%FF", "caf%E9", "%ED%A0%80", "port&x=%c3"])
+def test_a_query_that_is_not_utf8_is_refused_everywhere(client: httpx2.Client, path: str, text: str) -> None:
+    response = client.get(path + text)
+    if path.startswith("/v1"):
+        assert (response.status_code, "UTF-8" in response.json()["error"]["message"]) == (400, True)
+    else:
+        assert "UTF-8" in problem(response, 422, "invalid_input")["detail"]
+
+
+def test_a_change_of_nothing_leaves_a_chat_as_it_is(client: httpx2.Client) -> None:
+    made = client.post("/api/chats", json={"title": "Ports"}).json()
+    assert client.patch(f"/api/chats/{made['id']}", json={}).json() == made
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_body_that_a_foreign_form_could_send_is_refused(client: httpx2.Client, kind: str) -> None:
     chat_id = new_chat(client)

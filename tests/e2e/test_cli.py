@@ -96,6 +96,13 @@ def test_the_server_of_the_data_directory_is_found_wherever_it_listens(shared: S
     assert (done.returncode, "guide/ports.md:" in done.stdout) == (0, True)
 
 
+def test_a_document_name_with_a_slip_gets_the_names_that_exist(shared: Server, folder: Path) -> None:
+    done = kb_agent(folder, "read", "guide/port.md", DATA_DIR=str(shared.data))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "There is no such document." in done.stderr
+    assert "did you mean guide/ports.md?" in done.stderr
+
+
 def test_a_server_that_is_not_there_is_said(folder: Path) -> None:
     done = kb_agent(folder, "ask", "anyone?", "--server", "http://127.0.0.1:9")
     assert (done.returncode, "is it running?" in done.stderr) == (1, True)

@@ -139,12 +139,15 @@ function since(text) {
 }
 
 function missing(problem, citations) {
-  const gone = problem.status === 404;
+  const why = {
+    403: "Your key opens chats only. This is what the answer quotes:",
+    404: "This document is not in the knowledge base any more.",
+  };
   return h(
     "div",
     { class: "missing" },
     icon("warning"),
-    h("p", {}, gone ? "This document is not in the knowledge base any more." : problem.message),
+    h("p", {}, why[problem.status] ?? problem.message),
     ...citations.map((citation) => h("blockquote", { dir: "auto" }, citation.quote)),
   );
 }

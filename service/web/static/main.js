@@ -13,14 +13,14 @@ import { announce, tell } from "./notices.js";
 import { change, current, go, onChange } from "./route.js";
 import { admitted } from "./session.js";
 import { listen } from "./shortcuts.js";
-import { welcome } from "./welcome.js";
+import { welcome, welcomeToChats } from "./welcome.js";
 
 const lost = new Set(); // streams that are not connected
 let openTitle = "New chat";
 let wasOpen = null; // the chat that was open when it was deleted
 
 placeIcons(document);
-await admitted();
+const readsKnowledge = await admitted();
 const index = new IndexStatus();
 const list = new ChatList(
   byId("chat-list"),
@@ -44,7 +44,11 @@ const conversation = new Conversation(byId("conversation"), byId("scroller"), by
   connection: (isLost) => connection("chat", isLost),
   welcome: () => greeting,
 });
-const greeting = welcome(index, (question) => composer.ask(question));
+const greeting = readsKnowledge ? welcome(index, begin) : welcomeToChats(begin);
+
+function begin(question) {
+  composer.ask(question);
+}
 
 function showState() {
   composer.busy = conversation.busy;
@@ -180,7 +184,7 @@ function keyPressed(event) {
 
 listen({
   newChat: () => (go({}), composer.focus()),
-  searchKnowledge: () => (go({ view: "knowledge" }), knowledge.focus()),
+  searchKnowledge: readsKnowledge ? () => (go({ view: "knowledge" }), knowledge.focus()) : undefined,
   searchChats: () => (toggleSidebar(true), byId("chat-query").focus()),
   writeQuestion: () => (current().view === "chat" || go({}), byId("question").focus()),
   undo: () => list.undo(),

@@ -6,7 +6,10 @@ import { byId, h } from "./dom.js";
 const ENDED = "sign-in-ended"; // kept while the page begins anew
 
 
-/** Wait until somebody may ask, signed in where that is needed; from then on the end of a sign-in is noticed. */
+/**
+ * Wait until somebody may ask, signed in where that is needed; from then on the end of a sign-in is noticed.
+ * Gives whether he may read the knowledge base too, beside asking it.
+ */
 export async function admitted() {
   const [who, problem] = await session.get().then((found) => [found, null], (error) => [null, error]);
   if (problem?.status === 401) return signedIn();
@@ -16,6 +19,7 @@ export async function admitted() {
   byId("sign-out").addEventListener("click", leave);
   const readsKnowledge = who?.scopes.includes("kb") ?? true;
   for (const id of ["open-knowledge", "index-badge"]) byId(id).hidden = !readsKnowledge;
+  return readsKnowledge;
 }
 
 /** A request was refused: when it was for want of a sign-in, begin anew with asking for one. */

@@ -5,7 +5,7 @@ import { byId, h } from "./dom.js";
 
 const OFF = "single-keys-off";
 
-/** Listen to the keyboard. `actions` are functions by the names used below. */
+/** Listen to the keyboard. `actions` are functions by the names used below; one that is undefined is not offered. */
 export function listen(actions) {
   const table = [
     ["Everywhere", [
@@ -31,7 +31,7 @@ export function listen(actions) {
       ["F2", "Rename", null],
       ["Delete", "Delete", null],
     ]],
-  ];
+  ].map(([title, rows]) => [title, rows.filter(([, , run]) => run !== undefined)]);
   const byKey = new Map(table.flatMap(([, rows]) => rows).filter(([, , run]) => run).map(([key, , run]) => [key, run]));
   fill(table);
   addEventListener("keydown", (event) => pressed(event, byKey));

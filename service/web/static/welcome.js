@@ -13,16 +13,31 @@ const EXAMPLES = [
   ["How do I back up the database while the service runs?", "operations/sqlite-and-backups.md"],
 ];
 
+const EXAMPLE_GROUP = { class: "examples", role: "group", "aria-label": "Example questions" };
+
+/** Questions about the knowledge base itself: they have an answer whatever is in it. */
+const ANYWHERE = ["What topics are there?", "What can you do?"];
+
 /** Make the welcome. `ask(question)` asks one of the examples. */
 export function welcome(index, ask) {
   const about = h("p", { class: "welcome-about" });
-  const examples = h("div", { class: "examples", role: "group", "aria-label": "Example questions" });
+  const examples = h("div", EXAMPLE_GROUP);
   let revision = null;
   index.onChange((status) => {
     about.replaceChildren(...describe(status));
     if (revision !== status.revision) offer(examples, ask);
     revision = status.revision;
   });
+  return greeting(about, examples);
+}
+
+/** Make the welcome of somebody whose key opens chats only: he sees no list of documents. */
+export function welcomeToChats(ask) {
+  const about = h("p", { class: "welcome-about" }, "Ask in your own words. Every source of an answer shows the lines that it quotes.");
+  return greeting(about, h("div", EXAMPLE_GROUP, ANYWHERE.map((question) => offered(question, ask))));
+}
+
+function greeting(about, examples) {
   return h(
     "div",
     { class: "welcome" },
@@ -51,9 +66,9 @@ async function offer(examples, ask) {
   const names = new Set(page.items.map((document) => document.name));
   const known = EXAMPLES.filter(([, name]) => names.has(name)).map(([question]) => question);
   const questions = known.length >= 2 ? known : page.items.slice(0, 4).map(({ title }) => asQuestion(title));
-  examples.replaceChildren(
-    ...questions.map((question) => h("button", { type: "button", class: "example", dir: "auto", on: { click: () => ask(question) } }, question)),
-  );
+  examples.replaceChildren(...questions.map((question) => offered(question, ask)));
 }
+
+const offered = (question, ask) => h("button", { type: "button", class: "example", dir: "auto", on: { click: () => ask(question) } }, question);
 
 const asQuestion = (title) => (/^(how|what|why|when|where|who|which|can|does|is)\b/i.test(title) ? title : `What is there to know about “${title}”?`);
