@@ -30,6 +30,7 @@ IN_THE_SERVICE: list[Rule] = [
     conduct.environment_in_settings,
     conduct.plain_endpoints,
     conduct.short_endpoints,
+    conduct.no_thread_a_request,
     conduct.few_broad_excepts,
     conduct.import_does_nothing,
 ]

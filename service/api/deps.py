@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -161,7 +162,7 @@ async def _name_key(
     return key_of(cursor)
 
 
-def _single(request: Request) -> None:
+async def _single(request: Request) -> None:
     """Refuse a parameter that is given twice: whoever sends it means both, and one would be dropped.
 
     Refuse text that is not UTF-8 too: it would be searched with a sign that stands for what cannot be read.
@@ -171,9 +172,9 @@ def _single(request: Request) -> None:
     except UnicodeDecodeError as error:
         detail = "the query is not UTF-8; encode its text as UTF-8, then each byte of it as %XX"
         raise InvalidInput(detail, field="query") from error
-    names = [name for name, _ in request.query_params.multi_items()]
-    for name in request.query_params:
-        if names.count(name) > 1:
+    times = Counter(name for name, _ in request.query_params.multi_items())
+    for name, count in times.items():
+        if count > 1:
             raise InvalidInput("a parameter is given twice; give it once", field=f"query.{name}")
 
 

@@ -168,7 +168,7 @@ Revision = Annotated[
 ]
 
 
-def _lines(start_line: Line = 1, end_line: EndLine = None) -> tuple[int, int | None]:
+async def _lines(start_line: Line = 1, end_line: EndLine = None) -> tuple[int, int | None]:
     return start_line, end_line
 
 

@@ -86,6 +86,16 @@ def short_endpoints(modules: Sequence[Module]) -> Iterator[str]:
                 yield module.at(endpoint, f"endpoint {endpoint.name} has {count} lines, at most {ENDPOINT_LINES}")
 
 
+def no_thread_a_request(modules: Sequence[Module]) -> Iterator[str]:
+    """Endpoints and dependencies are coroutines: FastAPI gives a plain function a thread for each request."""
+    for module in modules:
+        depends = [call for call in calls(module.tree) if last(call.func) == "Depends" and call.args]
+        asked = {*_endpoints(module)} | {dotted(call.args[0]) for call in depends}
+        for function in functions(module.tree):
+            if isinstance(function, ast.FunctionDef) and {function, function.name} & asked:
+                yield module.at(function, f"{function.name} is a plain function, and takes a thread a request")
+
+
 def few_broad_excepts(modules: Sequence[Module]) -> Iterator[str]:
     """At most BROAD_EXCEPTS places catch everything."""
     found = [module.at(node, "catches everything") for module in modules for node in _broad(module.tree)]

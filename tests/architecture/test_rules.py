@@ -71,6 +71,8 @@ BREACHES: list[tuple[Rule, dict[str, str]]] = [
         {"service/api/a.py": "@a.b.post('/')\nasync def f():\n  def g():\n    try: h()\n    except* E: i()"},
     ),
     (conduct.short_endpoints, {"service/api/a.py": f"@router.get('/')\nasync def f():\n    'd'\n{LONG[:150]}"}),
+    (conduct.no_thread_a_request, {"service/api/a.py": "@router.get('/')\ndef f(): return 1"}),
+    (conduct.no_thread_a_request, {"service/api/a.py": "def f(): pass\nX = Annotated[str, Depends(f)]"}),
     (conduct.few_broad_excepts, {"service/kb/a.py": "try: f()\nexcept Exception: g()\n" * 4}),
     (
         conduct.few_broad_excepts,
@@ -142,6 +144,10 @@ PERMITTED: list[tuple[Rule, dict[str, str]]] = [
     (
         conduct.short_endpoints,
         {"service/api/a.py": f"@router.get(\n'/',\n)\ndef f():\n    '''d\n\n{LONG}\n    '''\n    return 1"},
+    ),
+    (
+        conduct.no_thread_a_request,
+        {"service/api/a.py": "@router.get('/')\nasync def f(): g()\ndef g(): pass\nX = Depends(Access(None))"},
     ),
     (
         conduct.few_broad_excepts,
