@@ -99,7 +99,7 @@ class Toolbox:
         self._result_chars = result_chars
         self._folder_note = folder_note
         self._results: dict[tuple[str, str], tuple[str, int | None]] = {}
-        self._ids: dict[tuple[str, str, int, int], int] = {}
+        self._ids: dict[tuple[str, str, int, str], int] = {}
         self._nonce = secrets.token_hex(4)
         self.sources: dict[int, Source] = {}
         self.kb_revision: int | None = None
@@ -139,7 +139,7 @@ class Toolbox:
         for fields in json.loads(sources):
             source = Source(**fields)
             self.sources[source.id] = source
-            self._ids[source.document, source.revision, source.start_line, source.end_line] = source.id
+            self._ids[source.document, source.revision, source.start_line, source.text] = source.id
 
     def _message(self, call: ToolCall, body: Mapping[str, Any]) -> Message:
         return Message("tool", enclose(body, self._nonce), call_id=call.id)
@@ -226,11 +226,10 @@ class Toolbox:
 
     def _register(self, place: tuple[str, str, str, str, int, int], text: str, revision: str) -> Source:
         document, title, topic, heading, start_line, end_line = place
-        key = (document, revision, start_line, end_line)
+        key = (document, revision, start_line, text)  # a line that is too long for a passage is cut into several
         number = self._ids.setdefault(key, len(self._ids) + 1)
         source = Source(number, document, title, topic, heading, start_line, end_line, text, revision)
-        self.sources[number] = source
-        return source
+        return self.sources.setdefault(number, source)
 
     def _passage(self, source: Source) -> dict[str, Any]:
         return {

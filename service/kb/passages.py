@@ -102,8 +102,12 @@ def _fitting(lines: Lines, first: int, last: int, whole: int) -> Iterator[_Block
         if filled and filled + size > FULL:
             yield _Block(begin, index - 1, filled)
             begin, filled = index, 0
-        filled += size
-    yield _Block(begin, last, filled)
+        if filled or lines[index].strip():
+            filled += size
+        else:
+            begin = index + 1
+    if filled:
+        yield _Block(begin, last, filled)
 
 
 def _is_table(line: str) -> bool:

@@ -4,6 +4,11 @@ import pytest
 
 from service.agent.model import ToolCall
 from service.agent.tools import Toolbox
+from tests.kb.shelf import shelf
+
+
+async def _nothing() -> str:
+    return ""
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,19 @@ async def test_a_search_that_finds_nothing_tells_what_there_is(toolbox: Toolbox)
     assert result.hits == 0
     assert "There is no topic 'nowhere'" in result.message.content
     assert '"guide"' in result.message.content
+
+
+async def test_pieces_of_one_long_line_are_cited_apart() -> None:
+    line = " ".join(f"Filler number {n} says nothing at all." for n in range(200))
+    text = f"The first port is 8123. {line} The last port is 9321."
+    async with shelf({"a.md": text}) as kb:
+        toolbox = Toolbox(kb, result_chars=8000, folder_note=_nothing)
+        first = await toolbox.run(ToolCall("c", "search_kb", '{"query": "first port 8123"}'))
+        last = await toolbox.run(ToolCall("d", "search_kb", '{"query": "last port 9321"}'))
+        read = await toolbox.run(ToolCall("e", "read_kb_doc", '{"name": "a.md"}'))
+        again = await toolbox.run(ToolCall("f", "search_kb", '{"query": "the first port 8123"}'))
+
+    ids = [result.sources[0].id for result in (first, last, read, again)]
+    assert ids == [1, 2, 3, 1]
+    assert toolbox.sources[1].text.startswith("The first port is 8123.")
+    assert toolbox.sources[2].text.endswith("The last port is 9321.")

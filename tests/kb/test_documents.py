@@ -178,6 +178,11 @@ class TestPassages:
         assert len(found.passages) > 5
         assert all(len(p.text) <= LARGEST for p in found.passages)
 
+    def test_blank_lines_between_long_ones_are_no_passage(self) -> None:
+        found = document("a.md", "```\n" + "x" * 1300 + "\n\n\n" + "y" * 1300 + "\n\n")
+
+        assert [p.text[:1] for p in found.passages] == ["`", "x", "y"]
+
     def test_every_one_of_many_sections_becomes_a_passage(self) -> None:
         section = "## Heading\n\n```\ncode\n```\n\nSome more words after it.\n\n"
         found = document("a.md", section * 20_000)
