@@ -7,6 +7,7 @@ counts as three, so that passages say about as much in every script.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from service.kb.headings import Heading, Outline
@@ -52,22 +53,34 @@ def cut(lines: Lines, outline: Outline, start: int) -> tuple[Passage, ...]:
     if len(headings) * SHORTEST_SECTION > len(lines.text) + MANY_SECTIONS * SHORTEST_SECTION:
         headings = ()
     fenced = dict(outline.verbatim)
-    for path, first, last in _sections(headings, start, len(lines) - 1):
+    for path, first, last in _sections(lines, headings, start, len(lines) - 1):
         blocks = _blocks(lines, fenced, first, last)
         for group in _groups(blocks):
             passages.extend(_passages(lines, path, group))
     return tuple(passages)
 
 
-def _sections(headings: Sequence[Heading], start: int, end: int) -> Iterator[tuple[str, int, int]]:
-    """Heading path, first and last line of each section; the heading's own lines belong to it."""
-    bounds = [*(h.first for h in headings), end + 1]
-    if bounds[0] > start:
-        yield "", start, bounds[0] - 1
+def _sections(lines: Lines, headings: Sequence[Heading], start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """Heading path, first and last line of each section; the heading's own lines belong to it.
+
+    A heading with nothing but a deeper one below it belongs to that one: alone it would tell nothing.
+    """
+    opening = headings[0].first if headings else end + 1
+    if opening > start:
+        yield "", start, opening - 1
     path: list[Heading] = []
-    for heading, following in zip(headings, bounds[1:], strict=True):
+    first: int | None = None
+    for heading, following in zip_longest(headings, headings[1:]):
         path = [*(h for h in path if h.level < heading.level), heading]
-        yield " > ".join(h.text for h in path), heading.first, following - 1
+        first = heading.first if first is None else first
+        if following is None or following.level <= heading.level or _has_text(lines, heading, following):
+            last = following.first - 1 if following is not None else end
+            yield " > ".join(h.text for h in path), first, last
+            first = None
+
+
+def _has_text(lines: Lines, heading: Heading, following: Heading) -> bool:
+    return any(lines[index].strip() for index in range(heading.last + 1, following.first))
 
 
 def _blocks(lines: Lines, fenced: Mapping[int, int], first: int, last: int) -> list[_Block]:
@@ -115,14 +128,14 @@ def _is_table(line: str) -> bool:
 
 
 def _groups(blocks: Sequence[_Block]) -> Iterator[_Block]:
-    """Neighbouring blocks joined until a passage is full; a crumb at the end joins the one before it."""
+    """Neighbouring blocks joined until a passage is full; crumbs join what follows, at the end what precedes."""
     groups: list[_Block] = []
     for block in blocks:
         if groups:
             joined = groups[-1].size + block.size
             fits = joined <= LARGEST and groups[-1].size < FULL
-            crumb = block is blocks[-1] and block.size < CRUMB and joined <= HARD_LIMIT
-            if fits or crumb:
+            crumb = groups[-1].size < CRUMB or (block is blocks[-1] and block.size < CRUMB)
+            if fits or (crumb and joined <= HARD_LIMIT):
                 groups[-1] = _Block(groups[-1].first, block.last, joined)
                 continue
         groups.append(block)

@@ -124,7 +124,7 @@ class TestHeadings:
 
     def test_rst_levels_follow_the_order_of_styles(self) -> None:
         table = "===  ===\na    b\n===  ===\n"
-        text = f"====\nTop\n====\n\nOne\n---\ntext\n\nDeep\n....\ntext\n\nTwo\n---\ntext\n\n{table}"
+        text = f"====\nTop\n====\n\ntext\n\nOne\n---\ntext\n\nDeep\n....\ntext\n\nTwo\n---\ntext\n\n{table}"
 
         assert [p.heading for p in document("a.rst", text).passages] == [
             "Top",
@@ -134,7 +134,7 @@ class TestHeadings:
         ]
 
     def test_asciidoc_blocks_hold_no_headings(self) -> None:
-        text = "= Doc\n\n== A\n----\n== no\n----\n=== B\ntext\n....\n== open\n"
+        text = "= Doc\n\ntext\n\n== A\n----\n== no\n----\n=== B\ntext\n....\n== open\n"
 
         assert [p.heading for p in document("a.adoc", text).passages] == ["Doc", "Doc > A", "Doc > A > B"]
 
@@ -178,10 +178,23 @@ class TestPassages:
         assert len(found.passages) > 5
         assert all(len(p.text) <= LARGEST for p in found.passages)
 
+    def test_a_heading_goes_with_the_text_below_it(self) -> None:
+        text = (
+            f"# Refunds\n\n## How\n\n### By post\n\n{'word ' * 239}\n\n## Empty\n\n## Exceptions\n\nNone.\n# End\n"
+        )
+        found = document("a.md", text)
+
+        assert ranges(found) == [
+            ("Refunds > How > By post", 1, 7),
+            ("Refunds > Empty", 9, 9),
+            ("Refunds > Exceptions", 11, 13),
+            ("End", 14, 14),
+        ]
+
     def test_blank_lines_between_long_ones_are_no_passage(self) -> None:
         found = document("a.md", "```\n" + "x" * 1300 + "\n\n\n" + "y" * 1300 + "\n\n")
 
-        assert [p.text[:1] for p in found.passages] == ["`", "x", "y"]
+        assert [p.text.strip("`\n")[:1] for p in found.passages] == ["x", "y"]
 
     def test_every_one_of_many_sections_becomes_a_passage(self) -> None:
         section = "## Heading\n\n```\ncode\n```\n\nSome more words after it.\n\n"
