@@ -1,6 +1,6 @@
 """What an answer has in common wherever OpenAI's clients meet it: citations, and what is behind it."""
 
-import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from service.agent.shown import Placed
 from service.agent.unstored import Answered
 from service.api.schemas import CitationOut
+from service.chats.events import encode
 from service.chats.records import Outcome, public
 
 
@@ -62,7 +63,7 @@ def file_citation(placed: Placed) -> dict[str, Any]:
     return {"file_id": document, "filename": document, **public(placed.citation)}
 
 
-def data_line(body: object, event: str | None = None) -> bytes:
+def data_line(body: Mapping[str, Any], event: str | None = None) -> bytes:
     """Write a server-sent event; its data is one line of JSON."""
     head = f"event: {event}\n" if event else ""
-    return f"{head}data: {json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return b"%bdata: %b\n\n" % (head.encode(), encode(body))

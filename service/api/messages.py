@@ -200,7 +200,7 @@ async def _respond(services: Services, caller: str, posted: Posted, reply: Reply
     if posted.replayed:
         headers["Idempotent-Replayed"] = "true"
     if reply.stream:
-        frames = follow_turn(services.log, scope_of(caller, chat_id), answer_id, idle=services.heartbeat)
+        frames = follow_turn(services.log, scope_of(caller, chat_id), posted.answer, idle=services.heartbeat)
         return EventStream(frames, services.metrics, headers)
     await services.runner.wait(answer_id, reply.wait)
     message = await services.store.message(caller, chat_id, answer_id)

@@ -7,6 +7,7 @@ An event is committed before anyone hears of it. The text of a running answer is
 import asyncio
 import contextlib
 import json
+import re
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from service.chats.records import timestamp
 from service.database import Database, Transaction, load_queries
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 _PAGE: Final = 200
 _PRUNE_BATCH: Final = 1_000
 _RECENT: Final = 256  # events kept in memory, so that following a turn from its beginning asks no database
@@ -167,14 +169,17 @@ class EventLog:
         newest = await self.newest(scope)
         return newest.id if newest is not None else 0
 
-    async def turn_begin(self, turn_id: str) -> int:
-        """Give the id of the event before the turn's first one, so that a reader of the log begins with it."""
+    async def turn_begin(self, turn_id: str) -> int | None:
+        """Give the id of the event before the turn's first one, so that a reader of the log begins with it.
+
+        None when none of its events is kept.
+        """
         recent = next((event for event in self._recent if event.turn_id == turn_id), None)
         # The question's event may have been dropped before the answer's; they have neighbouring ids.
         if recent is not None and recent.type is EventType.MESSAGE_CREATED and recent is not self._recent[0]:
             return recent.id - 1
         row = await self._db.read(lambda c: c.execute(self._sql["turn_begin"], (turn_id,)).fetchone())
-        return int(row[0]) - 1 if row[0] is not None else 0
+        return int(row[0]) - 1 if row[0] is not None else None
 
     async def knows(self, scope: Scope, event_id: int) -> bool:
         """Whether `event_id` is an event of `scope` that is still kept."""
@@ -270,12 +275,18 @@ class EventLog:
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """Encode event data as one line of JSON."""
-    return _JSON.encode(data).encode()
+    return _line(data).encode()
 
 
 def encode_delta(turn_id: str, offset: int, text: str) -> bytes:
     """Encode the data of an `answer.delta`; there are more of them than of all other events."""
-    return f'{{"message_id":"{turn_id}","offset":{offset},"text":{_JSON.encode(text)}}}'.encode()
+    return f'{{"message_id":"{turn_id}","offset":{offset},"text":{_line(text)}}}'.encode()
+
+
+def _line(value: object) -> str:
+    """JSON without the characters that clients who split text as Python does take for the end of a line."""
+    text = _JSON.encode(value)
+    return text if text.isascii() else _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _event(row: tuple[Any, ...]) -> Event:

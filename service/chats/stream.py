@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode, encode_delta
+from service.chats.records import Message, public
+from service.chats.turns import END_EVENTS
 from service.errors import NotFound
 
 _POSITION: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
@@ -78,11 +80,22 @@ async def follow(log: EventLog, scope: Scope, resume: str | None, snapshot: Snap
                 yield frame
 
 
-async def follow_turn(log: EventLog, scope: Scope, turn_id: str, *, idle: float) -> AsyncGenerator[Frame | None]:
-    """Yield one turn's frames from its first event to its terminal one; None after `idle` seconds without one."""
+async def follow_turn(
+    log: EventLog, scope: Scope, answer: Message, *, idle: float
+) -> AsyncGenerator[Frame | None]:
+    """Yield the frames of the turn that writes `answer` from its first event to its terminal one.
+
+    None after `idle` seconds without a frame. When the chat is deleted, that is the last one. The end of an answer
+    whose events are not kept any more is told from the answer itself.
+    """
     with log.subscribe(scope) as subscription:
-        reader = _Reader(log, scope, subscription, turn_id)
-        reader.position = Position(await log.turn_begin(turn_id))
+        reader = _Reader(log, scope, subscription, answer.id)
+        begin = await log.turn_begin(answer.id)
+        if begin is None and answer.final:
+            for told in reader.end_of(answer, max(1, await log.last_id(scope))):
+                yield told
+            return
+        reader.position = Position(begin or 0)
         async with aclosing(reader.frames(idle)) as frames:
             async for frame in frames:
                 yield frame
@@ -96,7 +109,7 @@ async def _start(log: EventLog, scope: Scope, resume: str | None, newest: Event 
         return position if position is not None and await log.knows(scope, position.event) else None
     live = log.live(scope.chat_id) if scope.chat_id is not None else None
     if live is not None:
-        return Position(await log.turn_begin(live.turn_id))
+        return Position(await log.turn_begin(live.turn_id) or 0)
     return Position(newest.id if newest is not None else 0)
 
 
@@ -168,6 +181,13 @@ class _Reader:
                 if heartbeat.due():
                     yield None
 
+    def end_of(self, answer: Message, event_id: int) -> list[Frame]:
+        """The text of a finished answer and its terminal event, as if that had been logged with this id."""
+        data = encode({"message": public(answer)})
+        ended = Event(event_id, END_EVENTS[answer.status], self._scope.owner, answer.chat_id, answer.id, data)
+        self.position = Position(event_id - 1)
+        return self._frames_of(ended)
+
     async def _replayed(self) -> AsyncIterator[Frame]:
         while page := await self._log.replay(self._scope, self.position.event):
             for event in page:
@@ -201,7 +221,7 @@ class _Reader:
         if event.type in _RESTARTS | TERMINAL:
             self._restart = event.id
         self.position = Position(event.id, offset)
-        if self._turn_id in {None, event.turn_id}:
+        if self._turn_id in {None, event.turn_id} or _ends(self._scope, event.type):
             last = event.type in TERMINAL and event.turn_id == self._turn_id
             frames.append(Frame(self.position, event.type, event.data, last))
         return frames

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from service.chats import gaps, kept, rows
 from service.chats.events import EventLog, EventType, LiveAnswer
@@ -80,7 +80,7 @@ class Ending:
     finding: Finding | None = None
 
 
-_TERMINAL = {
+END_EVENTS: Final = {
     Status.COMPLETED: EventType.ANSWER_COMPLETED,
     Status.FAILED: EventType.TURN_FAILED,
     Status.CANCELLED: EventType.TURN_CANCELLED,
@@ -215,7 +215,7 @@ class TurnStore:
             message = rows.message(
                 tx.execute(self._sql["answer"], {"id": turn.id}).fetchone(), steps.get(turn.id, ())
             )
-            self._append(tx, turn, _TERMINAL[ending.status], {"message": public(message)})
+            self._append(tx, turn, END_EVENTS[ending.status], {"message": public(message)})
             return message
 
         return await self._db.write(work)

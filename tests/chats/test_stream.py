@@ -7,9 +7,9 @@ from contextlib import aclosing
 
 import pytest
 
-from service.chats.events import EventLog, EventType, Scope
+from service.chats.events import EventLog, EventType, Scope, encode, encode_delta
 from service.chats.records import Step
-from service.chats.stream import Frame, Position, follow, follow_turn
+from service.chats.stream import Frame, Position, follow
 from service.chats.turns import Turn
 from tests.chats.conftest import Chats, completed
 
@@ -109,20 +109,6 @@ async def test_a_client_that_comes_after_the_end_reads_the_same(chats: Chats) ->
     client.last_id = str((await chats.log.replay(Scope("ann", turn.chat_id), 0))[0].id)
     await read_until_cut(chats.log, Scope("ann", turn.chat_id), client, 100)
     assert client.answers == [TEXT]
-
-
-async def test_a_stream_of_one_turn_ends_with_it_and_holds_nothing_else(chats: Chats) -> None:
-    turn = await chats.begun()
-    writing = asyncio.create_task(write_answer(chats, turn))
-    frames = [frame async for frame in follow_turn(chats.log, Scope("ann", turn.chat_id), turn.id, idle=30)]
-    await writing
-    kinds = [frame.type for frame in frames if frame is not None and frame.type is not EventType.ANSWER_DELTA]
-    assert EventType.CHAT_UPDATED not in kinds
-    assert kinds[:3] == [EventType.MESSAGE_CREATED, EventType.MESSAGE_CREATED, EventType.TURN_STARTED]
-    assert kinds[-1] is EventType.ANSWER_COMPLETED
-    last = frames[-1]
-    assert last is not None
-    assert last.last
 
 
 async def test_a_stream_without_an_id_begins_where_the_running_turn_began(chats: Chats) -> None:
@@ -282,3 +268,10 @@ async def test_a_subscriber_that_never_reads_is_dropped_not_fed_for_ever(chats: 
 def test_a_position_is_read_as_it_is_written(text: str) -> None:
     position = Position.parse(text)
     assert str(position) == text.strip()
+
+
+def test_event_data_is_one_line_however_its_reader_splits_text() -> None:
+    text = "".join(map(chr, range(0x250))) + "\u2028 and \u2029 日本語"
+    for data in (encode({"text": text}), encode_delta("msg_1", 3, text)):
+        assert len(data.decode().splitlines()) == 1
+        assert json.loads(data)["text"] == text
