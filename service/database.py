@@ -119,9 +119,12 @@ class Database:
         finally:
             self._readers.put_nowait(reader)
 
-    async def truncate_log(self) -> None:
-        """Fold the log into the file and empty it, unless somebody reads: what was deleted is gone from both."""
-        await self._writer.run(_truncate)
+    async def truncate_log(self) -> bool:
+        """Fold the log into the file and empty it: what was deleted is gone from both. False while somebody reads.
+
+        Raises StorageError when the database fails.
+        """
+        return await self._writer.run(_truncate)
 
     @property
     def queued_writes(self) -> int:
@@ -143,8 +146,9 @@ class Database:
             await self._writer.run(_commit, group)
             if self._observe is not None:
                 self._observe(time.perf_counter() - started, len(group))
+            loop = asyncio.get_running_loop()
             for write in group:
-                _deliver(write)
+                loop.call_soon(_deliver, write)  # by the loop, which logs what a callback raises, and goes on
 
     async def _group(self) -> list[_Write]:
         """The next to be committed together: a bulky write, or those that wait before one; none at the end."""
@@ -230,14 +234,16 @@ def _run(connection: sqlite3.Connection, write: _Write) -> None:
 
 
 def _deliver(write: _Write) -> None:
-    for callback in write.callbacks:
-        callback()
-    if write.future.done():  # its caller was cancelled
-        return
-    if write.error is not None:
-        write.future.set_exception(write.error)
-    else:
-        write.future.set_result(write.value)
+    try:
+        for callback in write.callbacks:
+            callback()
+    finally:
+        if write.future.done():  # its caller was cancelled
+            pass
+        elif write.error is not None:
+            write.future.set_exception(write.error)
+        else:
+            write.future.set_result(write.value)
 
 
 def _bounded(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
@@ -270,14 +276,21 @@ def _open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _truncate(connection: sqlite3.Connection) -> None:
-    for pragma in ("busy_timeout = 250", "wal_checkpoint(TRUNCATE)", "busy_timeout = 5000"):  # a backup may read
-        connection.execute(f"PRAGMA {pragma}")
+def _truncate(connection: sqlite3.Connection) -> bool:
+    connection.execute("PRAGMA busy_timeout = 250")  # a backup may read
+    try:
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _translated(error) from error
+    finally:
+        connection.execute("PRAGMA busy_timeout = 5000")
+    return not busy
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA optimize")
-    _truncate(connection)
+    with contextlib.suppress(sqlite3.Error, StorageError):  # what is not folded in now is at the next start
+        connection.execute("PRAGMA optimize")
+        _truncate(connection)
 
 
 def _size(path: Path) -> int:

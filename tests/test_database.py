@@ -1,6 +1,7 @@
 """The database file: group commit, deadlines, the lock, what it refuses to open, migrations."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -11,6 +12,7 @@ import pytest
 from service import schema
 from service.database import FILE_NAME, Database, Transaction, load_queries, open_database
 from service.errors import DatabaseUnusable, DataDirectoryLocked, ReadDeadlineExceeded, StorageError
+from tests.full_disk import files_limited
 
 EVENT = "INSERT INTO events (type, data, created_at) VALUES (?, '{}', '2026-01-01T00:00:00.000Z')"
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -87,6 +89,19 @@ async def test_callbacks_run_in_commit_order_and_only_for_what_was_stored(db: Da
     assert heard == [0, 1, 3, 4]
 
 
+async def test_a_callback_that_fails_stops_neither_the_writer_nor_its_callers(db: Database) -> None:
+    heard: list[int] = []
+
+    def work(tx: Transaction, number: int) -> int:
+        tx.after_commit(lambda: heard.append(10 // number))
+        return number
+
+    async with asyncio.timeout(10):
+        found = await asyncio.gather(*(db.write(partial(work, number=n)) for n in range(3)))
+        await db.write(lambda tx: tx.execute(EVENT, ("next",)))
+    assert (found, heard, await db.read(types)) == ([0, 1, 2], [10, 5], ["next"])
+
+
 async def test_a_cancelled_writer_neither_breaks_the_group_nor_undoes_the_write(db: Database) -> None:
     task = asyncio.create_task(db.write(lambda tx: tx.execute(EVENT, ("kept",))))
     await asyncio.sleep(0)
@@ -124,6 +139,17 @@ async def test_the_log_is_folded_into_the_file_when_closed(tmp_path: Path) -> No
     with sqlite3.connect(tmp_path / FILE_NAME) as copy:
         assert types(copy) == ["one"]
     copy.close()
+
+
+async def test_a_full_disk_does_not_keep_the_database_from_closing(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as disk:
+        async with open_database(tmp_path) as db:
+            await db.truncate_log()
+            await asyncio.gather(*(db.write(insert("long " * 100)) for _ in range(50)))
+            disk.enter_context(files_limited(db.file_bytes()))
+        assert db.wal_bytes() > 0
+    async with open_database(tmp_path) as db:
+        assert len(await db.read(types)) == 50
 
 
 async def test_the_file_is_in_wal_mode_fully_synchronous_and_marked_as_ours(db: Database) -> None:

@@ -1,5 +1,6 @@
 """Chats and their messages as callers see them; every ownership check is in the WHERE."""
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -13,6 +14,7 @@ from service.chats.events import EventLog, EventType, Scope
 from service.chats.lookup import Lookup
 from service.chats.records import Chat, Message, new_id, public, timestamp
 from service.database import Database, Transaction, load_queries
+from service.errors import StorageError
 
 T = TypeVar("T")
 Order = Literal["asc", "desc"]
@@ -38,7 +40,8 @@ class ChatStore:
         self._log = log
         self._sql = load_queries("chats")
         self._find = Lookup()
-        self._deleted = True  # whether words of deleted chats may be left; the former run may have left some
+        self._deletions = 1  # the former run may have left some
+        self._erased = 0  # so many of them have left nothing behind
 
     async def create(self, owner: str, title: str | None, metadata: Mapping[str, str]) -> Chat:
         """Make a chat. Without a title it takes one from its first question."""
@@ -105,23 +108,26 @@ class ChatStore:
             return running
 
         running = await self._db.write(work)
-        self._deleted = True
-        await self._db.truncate_log()
+        self._deletions += 1
+        with contextlib.suppress(StorageError):  # it is deleted; `erase` tries again
+            await self._db.truncate_log()
         return running
 
     async def erase(self) -> None:
         """Remove what deleted chats have left in the search over chats, where a deletion only adds a mark.
 
         It goes in steps, so that others write meanwhile. The log is emptied too, which a reader may have put off.
+        What fails or is put off again is left for the next time. Raises StorageError.
         """
-        if not self._deleted:
+        deletions = self._deletions
+        if self._erased == deletions:
             return
-        self._deleted = False
         for merge in (self._sql["merge_messages"], self._sql["merge_titles"]):
             pages = -_MERGED_PAGES  # the sign has all segments merged, not only those of one size
             while await self._db.write(partial(self._merge, merge, pages)):
                 pages = _MERGED_PAGES
-        await self._db.truncate_log()
+        if await self._db.truncate_log():
+            self._erased = deletions
 
     def _merge(self, statement: str, pages: int, tx: Transaction) -> bool:
         before = tx.execute(self._sql["total_changes"]).fetchone()[0]

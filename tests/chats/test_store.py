@@ -10,8 +10,9 @@ import pytest
 from service.chats.events import Scope
 from service.chats.records import Outcome, Status, Step, public
 from service.chats.turns import Asked
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, NotFound, StorageError
 from tests.chats.conftest import Chats, completed
+from tests.full_disk import files_limited
 
 
 async def test_a_chat_is_read_back_as_it_was_made(chats: Chats) -> None:
@@ -207,6 +208,33 @@ async def test_nothing_is_erased_and_the_log_is_left_alone_while_nothing_was_del
     before = log.read_bytes()
     await chats.store.erase()
     assert log.read_bytes() == before
+
+
+async def test_a_chat_is_deleted_also_where_the_log_cannot_be_emptied_yet(chats: Chats) -> None:
+    await chats.asked("what makes the file grow, " * 20_000)
+    await chats.db.truncate_log()
+    posted = await chats.asked("the unmistakable-secret of the keeper, " * 1_000)
+    with files_limited(chats.db.file_bytes()):  # enough for the log, and the file itself cannot grow
+        await chats.store.delete("ann", posted.question.chat_id)
+        with pytest.raises(NotFound):
+            await chats.store.get("ann", posted.question.chat_id)
+        with pytest.raises(StorageError):
+            await chats.store.erase()
+    assert chats.db.wal_bytes() > 0
+    await chats.store.erase()
+    assert chats.db.wal_bytes() == 0
+
+
+async def test_a_log_that_a_reader_keeps_is_emptied_once_the_reader_has_gone(chats: Chats) -> None:
+    posted = await chats.asked()
+    with contextlib.closing(sqlite3.connect(chats.db.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM chats").fetchone()
+        await chats.store.delete("ann", posted.question.chat_id)
+        await chats.store.erase()
+        assert chats.db.wal_bytes() > 0
+    await chats.store.erase()
+    assert chats.db.wal_bytes() == 0
 
 
 async def test_a_reader_that_takes_its_time_keeps_nobody_from_deleting(chats: Chats) -> None:
