@@ -14,6 +14,7 @@ from service.agent.enclosure import enclose_again
 from service.agent.model import Message
 from service.chats.turns import Exchange
 
+ASCII_A_TOKEN: Final = 3  # characters
 _HISTORY_SHARE: Final = 0.3  # of the window; the rest is for this turn's passages and the answer
 _MESSAGE_TOKENS: Final = 8
 _DROPPED: Final = '{"note": "This older result was left out to save space. Call the tool again if it is needed."}'
@@ -31,7 +32,7 @@ def system_prompt() -> str:
 def tokens(text: str) -> int:
     """Estimate how many tokens a text takes, from above."""
     ascii_chars = len(text.encode("ascii", "ignore"))
-    return (ascii_chars + 2) // 3 + len(text) - ascii_chars
+    return (ascii_chars + 2) // ASCII_A_TOKEN + len(text) - ascii_chars
 
 
 def transcript(system: str, exchanges: Iterable[Exchange], question: str, window: int) -> list[Message]:

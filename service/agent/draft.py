@@ -22,7 +22,7 @@ class Draft:
     llm_calls: int = 0
     tool_calls: int = 0
     searched: bool = False
-    truncated: bool = False  # the model's own length limit cut the answer
+    truncated: bool = False  # a limit of length cut the answer
     limited: Reached | None = None  # why the tools were withdrawn
     fruitless: int = 0  # searches in a row that brought no new passage
     refused: int = 0  # replies in a row with a call that could not be carried out, and none that could
@@ -57,6 +57,6 @@ class Draft:
         """What the evidence says of the finished answer."""
         if self.citations:
             return Outcome.PARTIAL if self.citations_dropped or self.truncated else Outcome.GROUNDED
-        if self.limited == "used_up":
+        if self.limited == "used_up" or self.truncated:
             return Outcome.LIMIT
         return Outcome.NOT_IN_KB if self.searched else Outcome.CONVERSATIONAL

@@ -39,14 +39,14 @@ class FallbackModel:
         return self._models[0].name
 
     async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool]
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
     ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages` with the first model that can, see `ChatModel.stream`."""
         failures: list[ModelError] = []
         for model in self._models:
             shown = False
             try:
-                async with aclosing(model.stream(messages, tools)) as pieces:
+                async with aclosing(model.stream(messages, tools, max_tokens)) as pieces:
                     async for piece in pieces:
                         shown = True
                         other = failures and isinstance(piece, TextPiece)

@@ -98,10 +98,10 @@ class SdkChatModel:
         await self.aclose()
 
     async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool]
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
     ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages`, see `ChatModel.stream`. What fails before the first piece is tried again."""
-        body = self._body(messages, tools)
+        body = self._body(messages, tools, max_tokens or self._endpoint.max_tokens)
         names = [tool.name for tool in tools]
         made = 0
         with _observed(self._observer) as outcome:
@@ -139,13 +139,13 @@ class SdkChatModel:
             return None
         return delay
 
-    def _body(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
+    def _body(self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._endpoint.model,
             "stream": True,
             "messages": [message.wire() for message in messages],
             "stream_options": {"include_usage": True},
-            self._endpoint.max_tokens_field: self._endpoint.max_tokens,
+            self._endpoint.max_tokens_field: min(max_tokens, self._endpoint.max_tokens),
         }
         if self._endpoint.temperature is not None:
             body["temperature"] = self._endpoint.temperature

@@ -186,7 +186,9 @@ def _settle(draft: Draft, markers: CitationFilter, reply: Reply | None) -> None:
         )
     if not draft.text.strip() and reply is not None and reply.finish_reason == "length":
         raise ModelError(
-            "answer_cut", "the model's limit was reached before any text; raise LLM_MAX_TOKENS", retryable=False
+            "answer_cut",
+            "the limit of length was reached before any text; raise LLM_MAX_TOKENS, or the request's own",
+            retryable=False,
         )
     if not draft.text.strip():
         raise ModelError(

@@ -106,10 +106,13 @@ class ChatModel(Protocol):
         """The model's name as people know it."""
         ...
 
-    def stream(self, messages: Sequence[Message], tools: Sequence[Tool]) -> AsyncGenerator[TextPiece | Reply]:
+    def stream(
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
+    ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages`: text pieces as they come, then exactly one `Reply`.
 
-        With no `tools` the model must answer in text. Closing the generator ends the call upstream.
+        With no `tools` the model must answer in text. `max_tokens` bounds what it says, beside its own bound.
+        Closing the generator ends the call upstream.
         Raises ModelError, after which nothing more comes.
         """
         ...

@@ -10,6 +10,7 @@ from typing import Final
 
 from service.agent.assessment import Assessment
 from service.agent.evidence import Passage, Situation, situation
+from service.agent.length import Room
 from service.agent.model import Message, Reply, TextPiece, Tool, ToolCall, Usage
 from service.agent.questions import Question, understand
 from service.agent.quoting import choose, pieces
@@ -32,18 +33,19 @@ class BuiltInReader:
         return NAME
 
     async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool]
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
     ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages`: tool calls, or the answer sentence by sentence. Never raises, never waits."""
         step = next_step(messages, frozenset(tool.name for tool in tools))
         if isinstance(step, ToolCall):
             yield Reply("", (step,), "tool_calls", Usage(), NAME)
             return
-        text = ""
+        text, room = "", Room(max_tokens)
         for piece in step:
-            text += piece
-            yield TextPiece(piece)
-        yield Reply(text, (), "stop", Usage(), NAME)
+            if kept := room.take(piece):
+                text += kept
+                yield TextPiece(kept)
+        yield Reply(text, (), "length" if room.cut else "stop", Usage(), NAME)
 
 
 def next_step(messages: Sequence[Message], tools: Collection[str]) -> ToolCall | Iterator[str]:

@@ -33,13 +33,13 @@ class TracedModel:
         return self._model.name
 
     async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool]
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
     ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages`, see `ChatModel.stream`."""
         began = time.monotonic()
         call = tracing.span(f"chat {self.name}", self._attributes, kind=SpanKind.CLIENT, visible=False)
         with call as span:
-            async with aclosing(self._model.stream(messages, tools)) as pieces:
+            async with aclosing(self._model.stream(messages, tools, max_tokens)) as pieces:
                 first = True
                 while (piece := await _next(pieces, span)) is not None:
                     if first:

@@ -14,6 +14,7 @@ from service.agent.context import system_prompt
 from service.agent.dialogue import Said, dialogue
 from service.agent.draft import Draft
 from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, report
+from service.agent.length import BoundedModel
 from service.agent.loop import Limits, TextAdded, TextWithdrawn, ToolFinished, TurnEvent, answer
 from service.agent.model import ChatModel, Message
 from service.agent.shown import Piece, Placed, Shown
@@ -27,7 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A finished answer. `truncated`: the model's own limit of length cut it."""
+    """A finished answer. `truncated`: a limit of length cut it, the model's own or the client's."""
 
     text: str
     citations: tuple[Placed, ...]
@@ -42,9 +43,10 @@ class Answered:
 class UnstoredTurn:
     """An answer under way. Take it once, by `pieces` or by `answered`; leaving either early ends it."""
 
-    def __init__(self, model: str, toolbox: Toolbox) -> None:
+    def __init__(self, model: ChatModel, toolbox: Toolbox) -> None:
         self.id = new_id("turn")
-        self.draft = Draft(model)
+        self.model = model
+        self.draft = Draft(model.name)
         self.toolbox = toolbox
         self.shown = Shown()
         self._pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
@@ -131,13 +133,14 @@ class UnstoredTurns:
         """The model that answers."""
         return self._model.name
 
-    def start(self, caller: str, said: Sequence[Said]) -> UnstoredTurn:
-        """Begin to answer what a client's history ends with.
+    def start(self, caller: str, said: Sequence[Said], max_tokens: int | None = None) -> UnstoredTurn:
+        """Begin to answer what a client's history ends with, in at most `max_tokens`.
 
         Raises InvalidInput when it cannot be answered, Overloaded when there is no place.
         """
         messages = dialogue(self._system, said, self._limits.window)
-        turn = UnstoredTurn(self._model.name, self._toolbox())
+        model = BoundedModel(self._model, max_tokens) if max_tokens else self._model
+        turn = UnstoredTurn(model, self._toolbox())
         with self._admission.place(caller):
             self._admission.begin(turn.id, caller)
         task = asyncio.create_task(self._run(turn, messages), name=turn.id)
@@ -188,7 +191,7 @@ class UnstoredTurns:
         return _answered(turn)
 
     async def _answer(self, turn: UnstoredTurn, messages: Sequence[Message]) -> None:
-        events = answer(self._model, turn.toolbox, messages, self._limits, turn.draft)
+        events = answer(turn.model, turn.toolbox, messages, self._limits, turn.draft)
         async with aclosing(events):
             async for event in events:
                 self._fold(turn, event)

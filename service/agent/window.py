@@ -34,7 +34,7 @@ class FittedModel:
         return self._model.name
 
     async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool]
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
     ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages`, see `ChatModel.stream`; what does not fit is left out."""
         told = tokens(json.dumps([tool.wire() for tool in tools])) if tools else 0
@@ -43,7 +43,7 @@ class FittedModel:
             sent = fitted(messages, self._room(window) - told)
             shown = False
             try:
-                async with aclosing(self._model.stream(sent, tools)) as pieces:
+                async with aclosing(self._model.stream(sent, tools, max_tokens)) as pieces:
                     async for piece in pieces:
                         shown = True
                         if isinstance(piece, Reply):

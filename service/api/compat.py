@@ -63,7 +63,7 @@ async def complete_chat(
     the message's `annotations`. Parameters that are not listed here are ignored.
     """
     reply = ChatReply(_known(services, body.model))
-    turn = services.unstored.start(caller, said_in_chat(body, services.max_message_chars))
+    turn = services.unstored.start(caller, said_in_chat(body, services.max_message_chars), body.most_tokens)
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         return ByteStream(reply.frames(turn.pieces(services.heartbeat), usage=usage), services.metrics)
@@ -82,7 +82,8 @@ async def create_response(services: ServicesDep, caller: Caller, request: Reques
     Text in, text out. Nothing is stored: the conversation comes in `input`. Citations are annotations of the text.
     """
     reply = ResponseReply(_known(services, body.model))
-    turn = services.unstored.start(caller, said_in_response(body, services.max_message_chars))
+    said = said_in_response(body, services.max_message_chars)
+    turn = services.unstored.start(caller, said, body.max_output_tokens)
     if body.stream:
         return ByteStream(reply.frames(turn.pieces(services.heartbeat)), services.metrics)
     return _json(reply.whole(await _awaited(turn, request)))

@@ -59,6 +59,14 @@ Stream = Annotated[bool | None, Field(description="Send the answer as it is writ
 Model = Annotated[str, Field(max_length=200, description="A model of `GET /v1/models`.", examples=["kb-agent"])]
 
 
+MaxTokens = Annotated[
+    int | None,
+    Field(
+        ge=1, description="Longest text of the answer in tokens; never more than LLM_MAX_TOKENS.", examples=[500]
+    ),
+]
+
+
 class ChatMessageIn(BaseModel):
     """A message of the conversation so far."""
 
@@ -83,11 +91,18 @@ class ChatCompletionIn(BaseModel):
     )
     stream: Stream = False
     stream_options: StreamOptions | None = Field(None, description="Only with `stream`.")
+    max_tokens: MaxTokens = None
+    max_completion_tokens: MaxTokens = None
     n: Literal[1] | None = Field(None, description="How many answers: one.", examples=[1])
     tool_choice: ToolChoice = None
     response_format: Annotated[_TextOnly | None, AfterValidator(_plain)] = Field(
         None, description="Only text.", examples=[{"type": "text"}]
     )
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The longest text, by the field's new name or its old one; the smaller where both are given."""
+        return min(filter(None, (self.max_tokens, self.max_completion_tokens)), default=None)
 
 
 class InputItem(BaseModel):
@@ -122,6 +137,7 @@ class ResponseIn(BaseModel):
         None, description="What your application adds to the instructions.", examples=["Answer in one sentence."]
     )
     stream: Stream = False
+    max_output_tokens: MaxTokens = None
     tool_choice: ToolChoice = None
     text: ResponseText | None = Field(None, description="How the text shall be.")
     background: Literal[False] | None = Field(None, description="Not possible.", examples=[False])

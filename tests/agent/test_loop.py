@@ -160,6 +160,14 @@ async def test_an_answer_cut_by_the_models_limit_is_kept_as_partial(fake: FakeLL
     assert (draft.outcome, draft.truncated) == (Outcome.PARTIAL, True)
 
 
+async def test_an_answer_cut_before_its_first_citation_is_no_gap_but_a_limit(
+    fake: FakeLLM, toolbox: Toolbox
+) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.say("It is", finish="length")
+    assert (await run(fake, toolbox))[1].outcome is Outcome.LIMIT
+
+
 async def test_a_refused_answer_fails_with_its_code(fake: FakeLLM, toolbox: Toolbox) -> None:
     fake.say("I should not", finish="content_filter")
     with pytest.raises(ModelError) as failed:

@@ -189,6 +189,44 @@ def test_a_response_is_answered_and_cited(sdk: openai.OpenAI) -> None:
     assert response.store is False  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_an_answer_is_no_longer_than_the_client_wants_it(
+    sdk: openai.OpenAI, reader: openai.OpenAI, field: str
+) -> None:
+    for client in (sdk, reader):
+        short: Any = {"model": "kb-agent", "messages": QUESTION, field: 4}
+        whole = client.chat.completions.create(model="kb-agent", messages=QUESTION).choices[0]
+        cut = client.chat.completions.create(**short).choices[0]
+        assert (whole.finish_reason, cut.finish_reason) == ("stop", "length")
+        assert 0 < len(cut.message.content or "") <= 12
+        assert (whole.message.content or "").startswith(cut.message.content or "")
+        chunks = list(client.chat.completions.create(**short, stream=True))
+        assert chunks[-1].choices[0].finish_reason == "length"
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == cut.message.content
+        ample = client.chat.completions.create(**short | {field: 1000}).choices[0]
+        assert (ample.message.content, ample.finish_reason) == (whole.message.content, "stop")
+
+
+def test_of_two_bounds_the_smaller_counts_and_none_is_below_one(sdk: openai.OpenAI, compat_model: FakeLLM) -> None:
+    sdk.chat.completions.create(model="kb-agent", messages=QUESTION, max_tokens=900, max_completion_tokens=700)
+    assert compat_model.requests[-1].body["max_tokens"] == 700
+    for field in ("max_tokens", "max_completion_tokens"):
+        with pytest.raises(openai.BadRequestError) as refused:
+            sdk.chat.completions.create(**{"model": "kb-agent", "messages": QUESTION, field: 0})
+        assert refused.value.param == field
+
+
+def test_a_response_that_was_cut_is_incomplete(sdk: openai.OpenAI) -> None:
+    response = sdk.responses.create(model="kb-agent", input=PORT, max_output_tokens=4)
+
+    assert (response.status, response.output_text) == ("incomplete", "Set BEACON_P")
+    assert response.incomplete_details is not None
+    assert response.incomplete_details.reason == "max_output_tokens"
+    assert response.to_dict()["kb_agent"]["outcome"] == "limit"  # type: ignore[index]
+    with sdk.responses.create(model="kb-agent", input=PORT, max_output_tokens=4, stream=True) as stream:
+        assert list(stream)[-1].type == "response.incomplete"
+
+
 def test_a_response_streams_the_events_that_the_sdk_folds(sdk: openai.OpenAI) -> None:
     with sdk.responses.stream(
         model="kb-agent", input=[{"role": "user", "content": [{"type": "input_text", "text": PORT}]}]

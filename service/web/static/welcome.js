@@ -34,7 +34,7 @@ export function welcome(index, ask) {
 /** Make the welcome of somebody whose key opens chats only: he sees no list of documents. */
 export function welcomeToChats(ask) {
   const about = h("p", { class: "welcome-about" }, "Ask in your own words. Every source of an answer shows the lines that it quotes.");
-  return greeting(about, h("div", EXAMPLE_GROUP, ANYWHERE.map((question) => offered(question, ask))));
+  return greeting(about, h("div", { ...EXAMPLE_GROUP, class: "examples few" }, ANYWHERE.map((question) => offered(question, ask))));
 }
 
 function greeting(about, examples) {
