@@ -24,7 +24,7 @@ def usage_chunk(usage: object = None) -> dict[str, Any]:
     return chunk({}) | {"choices": [], "usage": USAGE if usage is None else usage}
 
 
-def call_delta(index: int | None, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
+def call_delta(index: object, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
     """A delta with one fragment of one tool call; what is None is left out."""
     function = {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}
     fragment: dict[str, Any] = {"type": "function", "function": function}

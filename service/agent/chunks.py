@@ -3,24 +3,19 @@
 Written for what OpenAI, OpenRouter, Ollama, vLLM, llama.cpp and llama-cpp-python really send, which differs.
 """
 
-import json
-import re
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import jiter
 
-from service.agent.answer_text import AnswerText, arguments_text
+from service.agent.answer_text import AnswerText
+from service.agent.call_slots import CallSlots, identified
 from service.agent.failures import failure, from_error_object
-from service.agent.model import FinishReason, Reply, ToolCall, Usage
+from service.agent.model import FinishReason, Reply, Usage
+from service.agent.sent_json import as_count, as_index, as_mapping, as_text, whole_characters
 
 MAX_ANSWER_BYTES = 64 * 1024
-MAX_ARGUMENTS_BYTES = 16 * 1024
 MAX_RAW_CHARS = 1024 * 1024
-MAX_CALLS = 128
-# Above it a count of tokens is a server's mistake.
-_MAX_TOKENS = 100_000_000
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -31,96 +26,6 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     "safety": "content_filter",
 }
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-
-
-class _Slot:
-    """A tool call while its fragments arrive."""
-
-    __slots__ = ("arguments", "call_id", "index", "name", "size")
-
-    def __init__(self, index: int | None) -> None:
-        self.index = index
-        self.call_id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-        self.size = 0
-
-    def complete(self) -> bool:
-        if not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
-            return False
-        try:
-            jiter.from_json("".join(self.arguments).encode())
-        except ValueError:
-            return False
-        return True
-
-
-class CallSlots:
-    """Puts the fragments of tool calls together.
-
-    Servers repeat ids and names, leave out ids or indexes, number from 1, or give every whole call index 0. A
-    fragment belongs to the newest call that its index and id do not contradict; another name, or more arguments
-    for a call that has all of its own, starts a new one.
-    """
-
-    def __init__(self) -> None:
-        self._slots: list[_Slot] = []
-
-    def add(self, fragment: Any) -> bool:
-        """Take one entry of `delta.tool_calls`; whether it brought anything. Raises ModelError past the limits."""
-        fragment = _mapping(fragment)
-        function = _mapping(fragment.get("function"))
-        index, call_id = fragment.get("index"), _text(fragment.get("id"))
-        name, arguments = _text(function.get("name")), arguments_text(function.get("arguments"))
-        slot = self._find(index if isinstance(index, int) else None, call_id)
-        if slot is None or _starts_another(slot, name, arguments):
-            slot = self._open(index if isinstance(index, int) else None)
-        slot.call_id = slot.call_id or call_id
-        slot.name = slot.name or name
-        slot.arguments.append(arguments)
-        slot.size += len(arguments.encode())
-        if slot.size > MAX_ARGUMENTS_BYTES:
-            raise failure("answer_too_long")
-        return bool(name or arguments)
-
-    def calls(self) -> tuple[ToolCall, ...]:
-        """The calls in the order they began, each with an id of its own; those without a name are left out."""
-        named = [slot for slot in self._slots if slot.name]
-        return _identified([(slot.call_id, slot.name, "".join(slot.arguments)) for slot in named])
-
-    def _find(self, index: int | None, call_id: str) -> _Slot | None:
-        for slot in reversed(self._slots):
-            if index is not None and slot.index is not None and slot.index != index:
-                continue
-            if not call_id or not slot.call_id or slot.call_id == call_id:
-                return slot
-        return None
-
-    def _open(self, index: int | None) -> _Slot:
-        if len(self._slots) == MAX_CALLS:
-            raise failure("answer_too_long")
-        slot = _Slot(index)
-        self._slots.append(slot)
-        return slot
-
-
-def _starts_another(slot: _Slot, name: str, arguments: str) -> bool:
-    if not (name and slot.name):
-        return False
-    return name != slot.name or (not arguments.isspace() and arguments != "" and slot.complete())
-
-
-def _identified(found: Sequence[tuple[str, str, str]]) -> tuple[ToolCall, ...]:
-    taken: set[str] = set()
-    calls = []
-    for wanted_id, name, arguments in found:
-        call_id = wanted_id if wanted_id and wanted_id not in taken else f"call_{uuid.uuid4().hex}"
-        taken.add(call_id)
-        # Names outside this alphabet are refused when the history goes back to the provider.
-        calls.append(ToolCall(call_id, _NOT_IN_A_NAME.sub("_", name.strip())[:64], _whole_characters(arguments)))
-    return tuple(calls)
 
 
 class ReplyBuilder:
@@ -142,6 +47,7 @@ class ReplyBuilder:
         self._finish: FinishReason | None = None
         self._usage = Usage()
         self._counted = False
+        self._choice: int | None = None
         self._chunks = 0
         self.progress = 0
         """How many chunks brought text, thinking or a part of a call: the rest does not count as life."""
@@ -182,17 +88,25 @@ class ReplyBuilder:
             self._model = model[:200]
         choices = chunk.get("choices")
         self._chunks += isinstance(choices, list)
-        if not isinstance(choices, list) or not choices:
-            return ""
-        choice = _mapping(choices[0])
+        choice = self._chosen(choices if isinstance(choices, list) else ())
         # A server that ignores `stream` sends a whole message.
-        text = self._delta(_mapping(choice.get("delta") or choice.get("message")))
+        text = self._delta(as_mapping(choice.get("delta") or choice.get("message")))
         reason = choice.get("finish_reason")
         if reason == "error":
             raise failure("provider_error")
         if self._finish is None and isinstance(reason, str) and reason:
             self._finish = _FINISH_REASONS.get(reason.lower(), "stop")
         return text
+
+    def _chosen(self, choices: Sequence[object]) -> dict[str, Any]:
+        """The one choice that was asked for: of several the one that spoke first."""
+        for choice in map(as_mapping, choices):
+            index = as_index(choice.get("index"))
+            if self._choice is None:
+                self._choice = index
+            if index in {None, self._choice}:
+                return choice
+        return {}
 
     def end(self) -> tuple[str, Reply]:
         """At the body's end: the text still held back, and the Reply.
@@ -210,7 +124,7 @@ class ReplyBuilder:
         calls = (
             ()
             if cut or not self._offered
-            else self._slots.calls() or _identified([("", *call) for call in written])
+            else self._slots.calls() or identified([("", *call) for call in written])
         )
         if cut:
             return rest, Reply(content, (), self._finish, self._usage, self._model)
@@ -220,8 +134,8 @@ class ReplyBuilder:
 
     def _delta(self, delta: dict[str, Any]) -> str:
         content = delta.get("content")
-        text = content if isinstance(content, str) else _joined_parts(content) or _text(delta.get("refusal"))
-        thinking = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+        text = content if isinstance(content, str) else _joined_parts(content) or as_text(delta.get("refusal"))
+        thinking = as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning"))
         self._raw_chars += len(text) + len(thinking)
         if self._raw_chars > MAX_RAW_CHARS:
             raise failure("answer_too_long")
@@ -248,41 +162,17 @@ def _parsed(payload: bytes) -> object:
         # jiter takes no half of a surrogate pair; servers that cut text by UTF-16 units send them.
         pass
     try:
-        return jiter.from_json(_whole_characters(payload.decode()).encode())
+        return jiter.from_json(whole_characters(payload.decode()).encode())
     except ValueError:
         raise failure("provider_protocol_error") from None
-
-
-def _whole_characters(text: str) -> str:
-    """JSON text without halves of surrogate pairs, which cannot be stored or sent; what is no JSON stays."""
-    if not _SURROGATE.search(text):
-        return text
-    try:
-        plain = json.dumps(json.loads(text), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return text
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _joined_parts(content: object) -> str:
     if not isinstance(content, list):
         return ""
-    return "".join(_text(_mapping(part).get("text")) for part in content)
+    return "".join(as_text(as_mapping(part).get("text")) for part in content)
 
 
 def _usage(value: object) -> Usage:
-    counts = _mapping(value)
-    return Usage(_count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
-
-
-def _count(value: object) -> int:
-    """A count of tokens; what cannot be one is 0, as if it was not told."""
-    return value if isinstance(value, int) and 0 <= value <= _MAX_TOKENS else 0
+    counts = as_mapping(value)
+    return Usage(as_count(counts.get("prompt_tokens")), as_count(counts.get("completion_tokens")))

@@ -33,14 +33,14 @@ class SseParser:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of each event that is complete now. Raises ModelError past 1 MiB of one line or event."""
-        if self._after_cr and data.startswith(b"\n"):
-            data = data[1:]
         if not data:
             return []
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
         self._after_cr = data.endswith(b"\r")
         lines = data.splitlines()
         events: list[bytes] = []
-        unfinished = b"" if data.endswith((b"\n", b"\r")) else lines.pop()
+        unfinished = lines.pop() if data and not data.endswith((b"\n", b"\r")) else b""
         for line in lines:
             self._take(line, events)
         if unfinished:

@@ -3,14 +3,15 @@
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.agent.chunks import MAX_ANSWER_BYTES, MAX_ARGUMENTS_BYTES, MAX_CALLS, MAX_RAW_CHARS, ReplyBuilder
+from service.agent.call_slots import MAX_ARGUMENTS_BYTES, MAX_CALLS
+from service.agent.chunks import MAX_ANSWER_BYTES, MAX_RAW_CHARS, ReplyBuilder
 from service.agent.model import Reply
 from service.agent.sse import MAX_LINE_BYTES, SseParser
 from service.errors import ModelError
@@ -72,6 +73,12 @@ def test_a_cut_at_any_byte_even_inside_a_line_end_changes_nothing(newline: bytes
 
     for place in range(len(whole) + 1):
         assert parsed([whole[:place], b"", whole[place:]]) == [b"1\n2", b"3"]
+
+
+def test_line_ends_of_every_kind_may_follow_each_other_byte_by_byte() -> None:
+    whole = b"data: 1\r\n\ndata: 2\n\r\ndata: 3\r\r\n"
+
+    assert parsed([whole]) == parsed([bytes([byte]) for byte in whole]) == [b"1", b"2", b"3"]
 
 
 def test_data_lines_of_one_event_are_joined() -> None:
@@ -184,6 +191,42 @@ def test_a_name_that_could_not_go_back_to_the_provider_is_made_to() -> None:
     reply = built(chunk(call_delta(0, "a", " functions.search kb\n", "{}")), chunk({}, "tool_calls"))
 
     assert reply.calls[0].name == "functions_search_kb"
+
+
+def test_a_call_without_a_name_to_call_by_is_none() -> None:
+    with pytest.raises(ModelError, match="nothing"):
+        built(chunk(call_delta(0, "a", " \n", "{}")), chunk({}, "tool_calls"))
+
+
+def test_an_id_that_is_longer_than_any_sane_one_is_replaced() -> None:
+    reply = built(chunk(call_delta(0, "a" * 1000, "search_kb", "{}")), chunk({}, "tool_calls"))
+
+    assert len(reply.calls[0].id) < 100
+
+
+@pytest.mark.parametrize("written", [str, float])
+def test_calls_at_once_are_kept_apart_also_by_indexes_that_are_no_integers(written: Callable[[int], Any]) -> None:
+    opening = [chunk(call_delta(written(n), f"c{n}", name, "")) for n, name in enumerate(TOOLS)]
+    more = [chunk(call_delta(written(n), None, None, part)) for part in ('{"a":', "1}") for n in range(2)]
+
+    calls = built(*opening, *more, chunk({}, "tool_calls")).calls
+
+    assert [(call.id, call.name, call.arguments) for call in calls] == [
+        (f"c{n}", name, '{"a":1}') for n, name in enumerate(TOOLS)
+    ]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_several_answers_at_once_the_first_is_taken(first: int) -> None:
+    other = 1 - first
+
+    def said(index: int, text: str, finish: str | None = None) -> dict[str, Any]:
+        return {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": finish}]}
+
+    together = {"choices": [*said(other, "no")["choices"], *said(first, "b")["choices"]]}
+    reply = built(said(first, "a"), said(other, "no", "length"), together, said(first, "c", "stop"))
+
+    assert (reply.content, reply.finish_reason) == ("abc", "stop")
 
 
 def test_calls_without_offered_tools_are_dropped() -> None:
