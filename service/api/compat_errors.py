@@ -68,8 +68,9 @@ def openai_error(status: int, code: str, detail: str, extra: Mapping[str, Any]) 
 
 
 def documented_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe error responses for an operation's OpenAPI entry."""
-    return {status: {"description": HTTPStatus(status).phrase, "model": OpenAiError} for status in statuses}
+    """Describe error responses for an operation's OpenAPI entry; `description.py` adds the model."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAiError"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def _type(status: int) -> str:

@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
 
 from service.api.compat_errors import OpenAiError, is_compatible
-from service.api.event_schemas import event_schemas
+from service.api.event_schemas import REFERENCE, event_schemas
 from service.api.problems import MEDIA_TYPE, Problem
 
 _JSON: Final = "application/json"
@@ -68,9 +69,19 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                 shared[name] = _error(status, compatible=is_compatible(path))
                 operation["responses"][str(status)] = {"$ref": f"#/components/responses/{name}"}
             operation["responses"] = dict(sorted(operation["responses"].items()))
-    document["components"]["schemas"] |= event_schemas()
+    ours = document["components"]["schemas"] | _error_schemas()
+    document["components"]["schemas"] = {**dict(sorted(ours.items())), **event_schemas()}
     document["components"]["responses"] = dict(sorted(shared.items()))
     return document
+
+
+def _error_schemas() -> dict[str, Any]:
+    """The schemas of what errors look like."""
+    _, definitions = models_json_schema(
+        [(Problem, "validation"), (OpenAiError, "validation")], ref_template=REFERENCE
+    )
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas
 
 
 def _errors(method: str, operation: dict[str, Any]) -> set[int]:

@@ -106,11 +106,13 @@ def _count_refusal(request: Request, code: str) -> None:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe problem responses for an operation's OpenAPI entry."""
+    """Describe problem responses for an operation's OpenAPI entry; `description.py` adds the model.
+
+    With the model here the framework would build a validator for each of them, a tenth of the start.
+    """
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "model": Problem,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
