@@ -10,20 +10,17 @@ shares the machine.
 import argparse
 import asyncio
 import contextlib
-import os
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 
 from scripts.benchmarks.turn import Contender, service
 
-_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _MODEL = "http://127.0.0.1:9/v1"  # is never asked, but its client is loaded
 _AT_ONCE = 50  # connections that are opened together
 
@@ -74,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     with contextlib.ExitStack() as stack:
         limits = {"MAX_STREAMS": places, "MAX_STREAMS_PER_CALLER": places}
         ours = stack.enter_context(service(_MODEL, **limits))
-        print(f"ready: {ours.cpu():.2f} s of CPU, {_rss_mb(ours):.0f} MB")
+        print(f"ready: {ours.cpu():.2f} s of CPU, {ours.memory():.0f} MB")
         asyncio.run(_measure(ours, options.streams, options.events))
     return 0
 
@@ -87,7 +84,7 @@ async def _measure(ours: Contender, streams: int, events: int) -> None:
         head = f"GET /api/chats/{chat}/events HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode()
         hearing = _Hearing()
         subscriber = partial(_Stream, hearing, head)
-        before = _rss_mb(ours)
+        before = ours.memory()
         hearing.listen(b"retry: ", streams)
         loop = asyncio.get_running_loop()
         opened = []
@@ -96,7 +93,7 @@ async def _measure(ours: Contender, streams: int, events: int) -> None:
             dialled = [loop.create_connection(subscriber, host, port) for _ in some]
             opened += [transport for transport, _ in await asyncio.gather(*dialled)]
         await asyncio.wait_for(hearing.all.wait(), 60)
-        grown = (_rss_mb(ours) - before) * 1000 / streams
+        grown = (ours.memory() - before) * 1000 / streams
         print(f"memory: {grown:.1f} MB for each 1,000 idle streams")
         cpu = ours.cpu()
         times = [await _tell(http, chat, hearing, number, streams) for number in range(events)]
@@ -116,10 +113,6 @@ async def _tell(http: httpx2.AsyncClient, chat: str, hearing: _Hearing, number: 
     (await http.patch(f"/api/chats/{chat}", json={"title": title})).raise_for_status()
     await asyncio.wait_for(hearing.all.wait(), 60)
     return (time.perf_counter() - began) * 1000
-
-
-def _rss_mb(who: Contender) -> float:
-    return int(Path(f"/proc/{who.pid}/statm").read_text().split()[1]) * _PAGE_KB / 1024
 
 
 if __name__ == "__main__":

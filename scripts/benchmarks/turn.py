@@ -24,7 +24,8 @@ import httpx2
 _ROUNDS = 5
 _QUESTION = "How do I resume a stream?"
 _TICKS = os.sysconf("SC_CLK_TCK")
-_KNOWLEDGE = Path(__file__).parents[2] / "knowledge"
+_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
+KNOWLEDGE = Path(__file__).parents[2] / "knowledge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Contender:
         """CPU seconds so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory(self) -> float:
+        """MB in memory now."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--clients", type=int, default=64)
     options = parser.parse_args(argv)
     with contextlib.ExitStack() as stack:
-        model, _ = stack.enter_context(_program("scripts.benchmarks.instant_llm"))
+        model, _ = stack.enter_context(program("scripts.benchmarks.instant_llm"))
         ours, naive = (
             stack.enter_context(service(model, MAX_RUNNING_TURNS="64")),
             stack.enter_context(_naive(model)),
@@ -136,21 +141,21 @@ async def _history(who: Contender, messages: int, turns: int) -> float:
 def service(model: str, **settings: str) -> Iterator[Contender]:
     """Run the service over the sample knowledge base, with the model at this address."""
     with tempfile.TemporaryDirectory() as place:
-        settings |= {"KNOWLEDGE_DIR": str(_KNOWLEDGE), "DATA_DIR": place, "LOG_LEVEL": "warning"}
+        settings |= {"KNOWLEDGE_DIR": str(KNOWLEDGE), "DATA_DIR": place, "LOG_LEVEL": "warning"}
         settings |= {"LLM_BASE_URL": model, "LLM_MODEL": "instant", "LLM_PROBE": "false"}
-        with _program("service", "serve", "--port", "0", **settings) as (base_url, pid):
+        with program("service", "serve", "--port", "0", **settings) as (base_url, pid):
             wait_ready(base_url)
             yield Contender("service", base_url, pid)
 
 
 @contextlib.contextmanager
 def _naive(model: str) -> Iterator[Contender]:
-    with _program("scripts.benchmarks.naive_loop", model, str(_KNOWLEDGE)) as (base_url, pid):
+    with program("scripts.benchmarks.naive_loop", model, str(KNOWLEDGE)) as (base_url, pid):
         yield Contender("plain loop", base_url, pid)
 
 
 @contextlib.contextmanager
-def _program(module: str, *arguments: str, **settings: str) -> Iterator[tuple[str, int]]:
+def program(module: str, *arguments: str, **settings: str) -> Iterator[tuple[str, int]]:
     """Run a module that prints `ready: ADDRESS`; give the address and the process's id."""
     environment: Mapping[str, str] = {**os.environ, **settings}
     command = [sys.executable, "-m", module, *arguments]
