@@ -4,8 +4,7 @@ Done here and not by FTS5: its snippet() and highlight() are quadratic in matche
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -20,65 +19,83 @@ Match = tuple[int, int, str]
 """Start, end, and a key that matched there."""
 
 
-def excerpt(text: str, keys: AbstractSet[str]) -> tuple[str, tuple[Span, ...]]:
-    """The piece of `text` with the most different matching words, verbatim, and the matches as offsets into it."""
-    found = matches(text, keys)
-    start = _window(text, found)
-    end = min(len(text), start + EXCERPT_CHARS)
-    if end < len(text):
-        space = text.rfind(" ", start + EXCERPT_CHARS // 2, end)
-        end = space if space > 0 else end
-    inside = tuple((a - start, b - start) for a, b, _ in found if a >= start and b <= end)
-    return text[start:end], inside
+class Excerpts:
+    """Cuts excerpts for the words with these keys; what it learns of a word serves the next text."""
+
+    def __init__(self, keys: AbstractSet[str]) -> None:
+        self._words = {key for key in keys if key[0] < _FIRST_UNSPACED}
+        # The last letter may have changed on the way from the word to its key.
+        self._beginnings = {key[: max(2, len(key) - 1)].lower() for key in self._words}
+        longest_first = sorted(map(re.escape, keys - self._words), key=len, reverse=True)
+        self._pieces = re.compile(f"(?=({'|'.join(longest_first)}))") if longest_first else None
+        self._met: dict[str, str | None] = {}
+
+    def cut(self, text: str) -> tuple[str, tuple[Span, ...]]:
+        """The piece of `text` with the most different matching words, verbatim, and its matches as offsets."""
+        found = self.matches(text)
+        start = _window(text, found)
+        end = min(len(text), start + EXCERPT_CHARS)
+        if end < len(text):
+            space = text.rfind(" ", start + EXCERPT_CHARS // 2, end)
+            end = space if space > 0 else end
+        inside = tuple((a - start, b - start) for a, b, _ in found if a >= start and b <= end)
+        return text[start:end], inside
+
+    def matches(self, text: str) -> list[Match]:
+        """Where `text` matches: start, end and one key that matched, in order, none overlapping another."""
+        plain = fold(text)
+        if len(plain) != len(text):  # some letter folds to several: offsets would not fit
+            plain = text
+        found: list[Match] = []
+        for start, end, key in sorted((*self._found_words(plain), *self._found_pieces(plain))):
+            if found and start <= found[-1][1] and (start < found[-1][1] or key not in self._words):
+                first, last, known = found[-1]
+                found[-1] = (first, max(last, end), known)
+            else:
+                found.append((start, end, key))
+        return found
+
+    def _found_words(self, text: str) -> Iterator[Match]:
+        """Words that have one of the keys. Only those that hold a beginning of a key are analysed."""
+        done = 0
+        for place in _places(text, self._beginnings):
+            if place < done:
+                continue
+            begin = max(done, text.rfind(" ", done, place), text.rfind("\n", done, place))
+            token = next((t for t in TOKEN.finditer(text, begin) if t.end() > place), None)
+            if token is None:
+                return
+            done = token.end()
+            key = self._key(token[0])
+            if key is not None:
+                yield token.start(), done, key
+
+    def _key(self, token: str) -> str | None:
+        """One of the keys that the token has."""
+        if token not in self._met:
+            held = (key for part in analyse(token) for key in (*part.keys, *part.weak))
+            self._met[token] = next((key for key in held if key in self._words), None)
+        return self._met[token]
+
+    def _found_pieces(self, text: str) -> Iterator[Match]:
+        """Pairs and triples of characters, wherever they stand."""
+        if self._pieces is not None:
+            for found in self._pieces.finditer(text):
+                yield found.start(1), found.end(1), found[1]
 
 
-def matches(text: str, keys: AbstractSet[str]) -> list[Match]:
-    """Where `text` matches: start, end and one key that matched, in order, none overlapping another."""
-    plain = fold(text)
-    if len(plain) != len(text):  # some letter folds to several: offsets would not fit
-        plain = text
-    words = {key for key in keys if key[0] < _FIRST_UNSPACED}
-    found: list[Match] = []
-    for start, end, key in sorted((*_words(plain, words), *_pieces(plain, keys - words))):
-        if found and start <= found[-1][1] and (start < found[-1][1] or key not in words):
-            first, last, known = found[-1]
-            found[-1] = (first, max(last, end), known)
-        else:
-            found.append((start, end, key))
-    return found
-
-
-def _words(text: str, keys: AbstractSet[str]) -> Iterator[Match]:
-    """Words that have one of the keys. Only those that hold a beginning of a key are analysed."""
-    done = 0
-    for found in _beginnings(keys).finditer(text):
-        if found.start() < done:
-            continue
-        begin = found.start()
-        while begin > done and not text[begin - 1].isspace():
-            begin -= 1
-        token = next((t for t in TOKEN.finditer(text, begin) if t.end() > found.start()), None)
-        if token is None:
-            return
-        done = token.end()
-        key = next((key for part in analyse(token[0]) for key in (*part.keys, *part.weak) if key in keys), None)
-        if key is not None:
-            yield token.start(), token.end(), key
-
-
-def _beginnings(keys: AbstractSet[str]) -> re.Pattern[str]:
-    """What a word must hold to match. The last letter may have changed on the way from the word to its key."""
-    starts = {re.escape(key[: max(2, len(key) - 1)]) for key in keys}
-    return re.compile("|".join(sorted(starts)) or "(?!)", re.IGNORECASE)
-
-
-def _pieces(text: str, keys: AbstractSet[str]) -> Iterator[Match]:
-    """Pairs and triples of characters, wherever they stand."""
-    if not keys:
-        return
-    longest_first = sorted(map(re.escape, keys), key=len, reverse=True)
-    for found in re.finditer(f"(?=({'|'.join(longest_first)}))", text):
-        yield found.start(1), found.end(1), found[1]
+def _places(text: str, beginnings: Iterable[str]) -> list[int]:
+    """Where the text holds one of these, whatever its case, in order."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text
+    places: set[int] = set()
+    for beginning in beginnings:
+        place = lower.find(beginning)
+        while place >= 0:
+            places.add(place)
+            place = lower.find(beginning, place + 1)
+    return sorted(places)
 
 
 def _window(text: str, found: list[Match]) -> int:
@@ -95,15 +112,16 @@ def _window(text: str, found: list[Match]) -> int:
 
 def _densest(found: list[Match]) -> int:
     """Index of the match after which most different words follow within an excerpt's length."""
-    inside: Counter[str] = Counter()
+    inside: dict[str, int] = {}
     best, answer, following = 0, 0, 0
     for index, (first, _, key) in enumerate(found):
         while following < len(found) and found[following][1] <= first - _LEAD + EXCERPT_CHARS:
-            inside[found[following][2]] += 1
+            later = found[following][2]
+            inside[later] = inside.get(later, 0) + 1
             following += 1
         if len(inside) > best:
             best, answer = len(inside), index
-        inside[key] -= 1
-        if inside[key] <= 0:
-            del inside[key]
+        left = inside.pop(key, 0) - 1
+        if left > 0:
+            inside[key] = left
     return answer

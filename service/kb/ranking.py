@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from service.kb.query import Query
 
@@ -15,8 +15,7 @@ FORM_BONUS: Final = 0.1  # the word is written the same
 IDENTIFIER_BONUS: Final = 0.5  # an identifier or a file name stands there as a whole
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A passage as the index stores it for ranking; see `postings.Posting`."""
 
     passage_id: int

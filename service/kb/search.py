@@ -10,7 +10,7 @@ from typing import Final
 from service.database import Database, load_queries
 from service.errors import ReadDeadlineExceeded
 from service.kb import rows
-from service.kb.excerpts import Span, excerpt
+from service.kb.excerpts import Excerpts, Span
 from service.kb.lookup import Found, Lookup, Step, Wanted
 from service.kb.query import parse
 from service.kb.ranking import ScorePart
@@ -134,15 +134,20 @@ class KnowledgeBase:
         return SearchResult(question, hits, found.step, found.near, found.revision, 0.0)
 
     def _hits(self, connection: sqlite3.Connection, found: Found) -> Iterator[Hit]:
+        excerpts = Excerpts(found.keys)
         for place, ranked in enumerate(found.ranked):
             row = connection.execute(self._sql["hit"], (ranked.candidate.passage_id,)).fetchone()
             if row is not None:  # it may have been purged since it was ranked
-                hit = _hit(row, ranked.score, found.keys)
-                yield replace(hit, score_parts=found.parts[place]) if found.parts else hit
+                parts = found.parts[place] if found.parts else None
+                yield _hit(row, ranked.score, excerpts, parts)
 
 
-def _hit(row: tuple[str, str, str, str, int, int, str, str], score: float, keys: frozenset[str]) -> Hit:
+def _hit(
+    row: tuple[str, str, str, str, int, int, str, str],
+    score: float,
+    excerpts: Excerpts,
+    parts: tuple[ScorePart, ...] | None,
+) -> Hit:
     document, title, topic, heading, start_line, end_line, text, revision = row
-    piece, highlights = excerpt(text, keys)
     place = (document, title, topic, heading, start_line, end_line)
-    return Hit(*place, text, piece, highlights, round(score, 4), revision)
+    return Hit(*place, text, *excerpts.cut(text), round(score, 4), revision, parts)
