@@ -33,7 +33,7 @@ _NEVER: Final = {
 def copy(path: Path) -> sqlite3.Connection:
     """Copy a database that may be in use, its log included."""
     memory = sqlite3.connect(":memory:")
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as file:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as file:
         file.backup(memory)
     return memory
 
@@ -56,7 +56,7 @@ def complaints(path: Path) -> list[str]:
 
 def unfinished(path: Path) -> int:
     """Count the answers that are queued or running."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
         rows = database.execute("SELECT count(*) FROM messages WHERE status IN ('queued', 'running')")
         return int(rows.fetchone()[0])
 

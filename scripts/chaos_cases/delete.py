@@ -31,7 +31,7 @@ async def _delete_one(servers: Servers, client: httpx2.AsyncClient, rng: random.
     headers = {"Idempotency-Key": path, "Prefer": "respond-async"}
     await client.post(f"{path}/messages", json=body, headers=headers)
     await asyncio.sleep(rng.uniform(0, 0.25))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         began = asyncio.get_running_loop().time()
         reply = await client.delete(path)
         kinds = await told
@@ -60,7 +60,8 @@ async def delete(run: Run) -> Outcome:
         with closing(census.copy(servers.database)) as database:
             rows = database.execute(_LEFT).fetchall()
         outcome.check(not rows, f"rows that were left: {rows[:5]}")
-        outcome.check(outcome.figures["slowest s"] <= _PROMISED, f"took {outcome.figures['slowest s']} s")
+        slowest = outcome.figures["slowest s"]
+        outcome.check(slowest <= run.longest(_PROMISED), f"took {slowest} s")
         outcome.violations += census.complaints(servers.database)
         errors = [
             line for line in servers.log.read_text().splitlines() if '"error"' in line or "Traceback" in line

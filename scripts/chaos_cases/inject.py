@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import shutil
 import signal
 import subprocess
@@ -29,9 +28,10 @@ _CHATS: Final = 12
 class _Faults:
     """A server under strace, and what was posted to it."""
 
-    def __init__(self, servers: Servers, rng: random.Random) -> None:
+    def __init__(self, run: Run, servers: Servers) -> None:
         self.servers = servers
-        self.rng = rng
+        self.rng = run.random("inject")
+        self.ended, self.back = run.longest(_PROMISED), run.longest(_BACK)
         self.outcome = Outcome()
         self.ledger = Ledger(self.outcome)
         self.chats: list[str] = []
@@ -65,8 +65,8 @@ class _Faults:
                 await asyncio.gather(*(self._refused(client, posting, fault) for posting in postings))
                 await self._reads_go_on(client, fault)
             began = time.monotonic()
-            back = await until(partial(self.ledger.taken, client, postings[0], "respond-async"), _BACK)
-            self.outcome.check(back, f"{fault}: no write was taken within {_BACK} s")
+            back = await until(partial(self.ledger.taken, client, postings[0], "respond-async"), self.back)
+            self.outcome.check(back, f"{fault}: no write was taken within {self.back} s")
             self.outcome.most(f"back after {fault} s", time.monotonic() - began)
             self.ledger.lost += postings
             await self.ledger.repeat_lost(client)
@@ -102,8 +102,8 @@ class _Faults:
         self.outcome.check(ready == 503, f"{fault}: readiness was {ready}")
 
     async def _settled(self, after: str) -> None:
-        ended = await until(self._idle, _PROMISED)
-        self.outcome.check(ended, f"{after}: turns had no end after {_PROMISED} s")
+        ended = await until(self._idle, self.ended)
+        self.outcome.check(ended, f"{after}: turns had no end after {self.ended} s")
 
     async def _idle(self) -> bool:
         return await asyncio.to_thread(census.unfinished, self.servers.database) == 0
@@ -130,7 +130,7 @@ async def inject(run: Run) -> Outcome:
     if shutil.which("strace") is None:
         return Outcome(skipped="there is no strace: apt-get install strace")
     with FakeLLM(answer=speaking) as fake, run.servers(model_settings(fake.base_url)) as servers:
-        faults = _Faults(servers, run.random("inject"))
+        faults = _Faults(run, servers)
         servers.start()
         await faults.make_chats()
         await faults.failing("EIO", "fdatasync")

@@ -23,7 +23,7 @@ _LATEST: Final = 0.25  # seconds from the start of the threads to the SIGKILL
 def _post(client: httpx2.Client, posting: Posting, barrier: threading.Barrier) -> httpx2.Response | None:
     headers = {"Idempotency-Key": posting.key, "Prefer": "respond-async"}
     path = f"/api/chats/{posting.chat_id}/messages"
-    barrier.wait(30)
+    barrier.wait(90)
     try:
         return client.post(path, json={"content": posting.content}, headers=headers)
     except httpx2.TransportError:
@@ -34,11 +34,11 @@ async def _storm(servers: Servers, posting: Posting, outcome: Outcome, kill_afte
     """Post from all threads at once; gives the ids they were told."""
     barrier = threading.Barrier(_THREADS + 1)
     with (
-        httpx2.Client(base_url=servers.base_url, timeout=30, trust_env=False) as client,
+        httpx2.Client(base_url=servers.base_url, timeout=90, trust_env=False) as client,
         ThreadPoolExecutor(_THREADS) as pool,
     ):
         posts = [pool.submit(_post, client, posting, barrier) for _ in range(_THREADS)]
-        await asyncio.to_thread(barrier.wait, 30)
+        await asyncio.to_thread(barrier.wait, 90)
         if kill_after is not None:
             await asyncio.sleep(kill_after)
             servers.kill()

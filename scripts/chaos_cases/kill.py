@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -27,9 +26,10 @@ _PROMISED: Final = 10.0  # seconds from readiness to the end of every accepted t
 class _Crashes:
     """The state that outlives the server's processes."""
 
-    def __init__(self, servers: Servers, rng: random.Random) -> None:
+    def __init__(self, run: Run, servers: Servers) -> None:
         self.servers = servers
-        self.rng = rng
+        self.rng = run.random("kill")
+        self.longest = run.longest(_PROMISED)
         self.outcome = Outcome()
         self.ledger = Ledger(self.outcome)
         self.chats: list[str] = []
@@ -52,8 +52,8 @@ class _Crashes:
         """Start once more, repeat what got no reply, and check everything once all turns have ended."""
         await asyncio.to_thread(self.servers.start)
         async with self.servers.client() as client:
-            ended = await until(self._idle, _PROMISED)
-            self.outcome.check(ended, f"turns had no end {_PROMISED} s after readiness")
+            ended = await until(self._idle, self.longest)
+            self.outcome.check(ended, f"turns had no end {self.longest} s after readiness")
             self.outcome.most("slowest end s", time.monotonic() - self.servers.ready_at)
             await self.ledger.repeat_lost(client)
             await self._replay_some(client)
@@ -117,7 +117,7 @@ async def kill(run: Run) -> Outcome:
     """Kill the server again and again, and check after every 25th time and at the end."""
     count = run.amount(500, 6)
     with FakeLLM(answer=speaking) as fake, run.servers(model_settings(fake.base_url)) as servers:
-        crashes = _Crashes(servers, run.random("kill"))
+        crashes = _Crashes(run, servers)
         servers.start()
         await crashes.make_chats()
         for number in range(1, count + 1):

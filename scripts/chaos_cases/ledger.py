@@ -14,7 +14,7 @@ from scripts.chaos_cases.outcome import Outcome, until
 from scripts.chaos_cases.speech import question
 
 _AT_ONCE = 12
-_TAKEN = 20.0  # seconds; an earlier question of its chat may have to end first
+_TAKEN = 60.0  # seconds; an earlier question of its chat may have to end first
 _COUNTS = """
     SELECT q.content, count(*), max(t.id) FROM messages q JOIN turns t ON t.question_id = q.id
     WHERE q.role = 'user' GROUP BY q.content"""

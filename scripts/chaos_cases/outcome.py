@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts.chaos_cases.servers import Servers, Zygote
 
 _MOST_SHOWN = 20
+_SHARED = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Run:
     def servers(self, settings: Mapping[str, str]) -> Servers:
         """Give servers over the run's folder."""
         return Servers(self.zygote, self.folder, settings)
+
+    def longest(self, promised: float) -> float:
+        """How many seconds something may take: ample time in the short run, which has no machine to itself."""
+        return _SHARED if self.short else promised
 
     def amount(self, full: int, short: int) -> int:
         """How often to do something."""

@@ -13,7 +13,7 @@ _INTERVAL = 0.02
 def main() -> None:
     """Probe the server at the address given."""
     address = urlsplit(sys.argv[1])
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=90)
     waits = []
     while not select.select([sys.stdin], [], [], _INTERVAL)[0]:
         began = time.monotonic()

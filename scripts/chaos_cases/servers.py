@@ -104,7 +104,7 @@ class Servers:
         limits = httpx2.Limits(max_connections=200, max_keepalive_connections=100)
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without certificates, whose loading takes long
         return httpx2.AsyncClient(
-            base_url=self.base_url, timeout=40, limits=limits, trust_env=False, verify=verify
+            base_url=self.base_url, timeout=90, limits=limits, trust_env=False, verify=verify
         )
 
     def __enter__(self) -> Self:

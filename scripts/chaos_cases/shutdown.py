@@ -20,7 +20,7 @@ from tests.fake_wire import Script, text_script
 _STREAMS_END: Final = 1.0
 _EXIT: Final = 25.0
 _IDLE_EXIT: Final = 2.0
-_IDLE_EXIT_SHARED: Final = 10.0  # in the short run, which shares the machine with other tests
+_UNREADY: Final = 0.5
 _RESUMED: Final = 10.0
 
 
@@ -62,26 +62,26 @@ async def _unready(servers: Servers, signalled: float) -> float:
             return True
 
     async with servers.client() as client:
-        await until(off, _EXIT)
+        await until(off, 2 * _EXIT)
     return time.monotonic() - signalled
 
 
-async def _terminate(servers: Servers, sources: list[EventSource], outcome: Outcome, *, twice: bool) -> None:
+async def _terminate(run: Run, servers: Servers, sources: list[EventSource], outcome: Outcome) -> None:
     ends = [asyncio.create_task(_last_event(source)) for source in sources]
     began = time.monotonic()
     os.kill(servers.pid, signal.SIGTERM)
     unready = asyncio.create_task(_unready(servers, began))
-    if twice:
-        await asyncio.sleep(0.3)
-        os.kill(servers.pid, signal.SIGTERM)
+    await asyncio.sleep(0.3)
+    os.kill(servers.pid, signal.SIGTERM)
     status = await asyncio.to_thread(servers.ended)
     outcome.most("exit s", time.monotonic() - began)
     outcome.most("readiness off s", await unready)
     outcome.check(status == 0, f"exit status {status}")
     last = max(await asyncio.gather(*ends)) - began if ends else 0.0
     outcome.most("last stream's end s", last)
-    outcome.check(last <= _STREAMS_END, f"a stream ended {last:.2f} s after SIGTERM")
-    outcome.check(outcome.figures["readiness off s"] <= 0.5, f"ready for {outcome.figures['readiness off s']} s")
+    outcome.check(last <= run.longest(_STREAMS_END), f"a stream ended {last:.2f} s after SIGTERM")
+    unready_after = outcome.figures["readiness off s"]
+    outcome.check(unready_after <= run.longest(_UNREADY), f"ready for {unready_after} s")
     unclean = sum(not source.clean for source in sources)
     outcome.check(unclean == 0, f"{unclean} of {len(sources)} streams without the last chunk")
     outcome.count("streams", len(sources))
@@ -99,9 +99,9 @@ async def _idle(servers: Servers, outcome: Outcome, longest: float) -> None:
     outcome.check(outcome.figures["idle exit s"] <= longest, f"idle exit took {outcome.figures['idle exit s']} s")
 
 
-async def _busy(servers: Servers, outcome: Outcome, amounts: tuple[int, int]) -> list[str]:
+async def _busy(run: Run, servers: Servers, outcome: Outcome) -> list[str]:
     """Open streams, ask questions, SIGTERM; gives the answers' addresses."""
-    streams, turns = amounts
+    streams, turns = run.amount(200, 60), run.amount(10, 5)
     answers = []
     await asyncio.to_thread(servers.start)
     async with servers.client() as client:
@@ -112,8 +112,8 @@ async def _busy(servers: Servers, outcome: Outcome, amounts: tuple[int, int]) ->
             answers.append(f"/api/chats/{chat_id}/messages/{posted.json()['id']}")
         paths = [f"/api/chats/{chats[n % turns]}/events" if n % 2 else "/api/events" for n in range(streams)]
         sources = await _streams(servers.base_url, paths)
-    await _terminate(servers, sources, outcome, twice=True)
-    outcome.check(outcome.figures["exit s"] <= _EXIT, f"exit took {outcome.figures['exit s']} s")
+    await _terminate(run, servers, sources, outcome)
+    outcome.check(outcome.figures["exit s"] <= run.longest(_EXIT), f"exit took {outcome.figures['exit s']} s")
     outcome.figures["running turns"] = census.unfinished(servers.database)
     outcome.check(census.unfinished(servers.database) == turns, "turns that ended at SIGTERM")
     return answers
@@ -128,13 +128,13 @@ async def shutdown(run: Run) -> Outcome:
     outcome, model = Outcome(), _Model()
     grace = {"SHUTDOWN_GRACE": "1" if run.short else "20"}
     with FakeLLM(answer=model) as fake, run.servers(model_settings(fake.base_url) | grace) as servers:
-        await _idle(servers, outcome, _IDLE_EXIT_SHARED if run.short else _IDLE_EXIT)
-        answers = await _busy(servers, outcome, (run.amount(200, 60), run.amount(10, 5)))
+        await _idle(servers, outcome, run.longest(_IDLE_EXIT))
+        answers = await _busy(run, servers, outcome)
         model.slow = False
         await asyncio.to_thread(servers.start)
         async with servers.client() as client:
             for answer in answers:
-                completed = await until(partial(_completed, client, answer), _RESUMED)
+                completed = await until(partial(_completed, client, answer), run.longest(_RESUMED))
                 outcome.check(completed, f"{answer} was not completed within {_RESUMED} s of the next start")
                 outcome.count("resumed", completed)
         outcome.violations += census.complaints(servers.database)

@@ -18,9 +18,9 @@ def chaos(*arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(1200)
 def test_no_promise_is_broken_by_kills_drops_races_and_failing_disks() -> None:
-    done = chaos("--short", "--seed", SEED, seconds=190)
+    done = chaos("--short", "--seed", SEED, seconds=1190)
 
     assert done.returncode == 0, done.stdout + done.stderr
     verdicts = dict(re.findall(r"^(\w+) +(held|skipped) ", done.stdout, re.MULTILINE))
@@ -31,7 +31,7 @@ def test_no_promise_is_broken_by_kills_drops_races_and_failing_disks() -> None:
 
 
 def test_a_case_that_does_not_exist_is_refused_with_the_names_of_those_that_do() -> None:
-    done = chaos("flood", seconds=50)
+    done = chaos("flood", seconds=290)
 
     assert done.returncode == 2
     assert all(case in done.stderr for case in CASES)
