@@ -31,7 +31,7 @@ async def test_a_watcher_that_dies_is_told_everywhere_and_begun_again(
     async def died_again() -> bool:
         return 'background_deaths_total{work="watcher"} 2.0' in (await client.get("/metrics")).text
 
-    await eventually(died_again, 10, "a second death")
+    await eventually(died_again, "a second death")
     records = caplog.get_records("setup") + caplog.get_records("call")
     deaths = [record for record in records if record.getMessage() == "background work died"]
     assert deaths

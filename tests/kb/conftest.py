@@ -18,7 +18,7 @@ async def empty(tmp_path: Path) -> AsyncIterator[Live]:
 
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[Live]:
-    """Watched as in service, with the default settings."""
+    """Watched as in service, with the default settings but for the timed scan."""
     root, data = tmp_path / "knowledge", tmp_path / "data"
     root.mkdir()
     async with live(root, data, watch="auto", intervals=USUAL, settle=DEFAULT_SETTLE) as found:

@@ -56,7 +56,7 @@ async def opened() -> AsyncIterator[Database]:
 
 
 @contextlib.asynccontextmanager
-async def shelf(texts: Mapping[str, str | bytes], *, seconds: float = 5.0) -> AsyncIterator[KnowledgeBase]:
+async def shelf(texts: Mapping[str, str | bytes], *, seconds: float = 60.0) -> AsyncIterator[KnowledgeBase]:
     """A knowledge base of these files."""
     async with opened() as db:
         await fill(db, texts)

@@ -12,7 +12,7 @@ from service.database import Transaction, open_database
 from service.errors import StorageError
 from service.kb import rows
 from service.kb.index import Changes
-from tests.kb.live import SETTLE, Live, fill, live, write
+from tests.kb.live import PATIENCE, SETTLE, Live, fill, live, write
 
 EVENT = "INSERT INTO events (type, data, created_at) VALUES ('kb.updated', ?, 'now')"
 
@@ -40,7 +40,7 @@ async def test_the_lag_of_what_changed_since_the_start_is_told(tmp_path: Path) -
         write(tmp_path / "knowledge/a.md", "new")
         await found.index.reconcile()
         (lag,) = found.lags
-        assert SETTLE <= lag < 5
+        assert SETTLE <= lag < PATIENCE
 
 
 async def test_an_unchanged_folder_changes_nothing(empty: Live) -> None:

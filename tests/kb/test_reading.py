@@ -152,7 +152,7 @@ async def test_a_long_document_is_read_from_its_middle() -> None:
     assert "\n".join(part.text for part in parts) + "\n" == text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(st.sampled_from("ab\r\n漢"), max_size=200), st.data())
 async def test_any_lines_of_any_text_are_read_as_they_are(text: str, data: st.DataObject) -> None:
     async with shelf({"a.txt": text}) as kb:

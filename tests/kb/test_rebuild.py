@@ -39,7 +39,7 @@ async def test_closing_in_the_middle_leaves_a_whole_index_and_the_next_start_goe
     names = fill(tmp_path / "knowledge", 700)
     async with live(tmp_path / "knowledge", tmp_path / "data", settle=0) as found:
         work = asyncio.create_task(found.index.reconcile())
-        await found.wait_status(lambda status: status.indexed > 0, 10)
+        await found.wait_status(lambda status: status.indexed > 0)
     assert work.done()
     async with live(tmp_path / "knowledge", tmp_path / "data") as found:
         await found.index.reconcile()
@@ -61,7 +61,7 @@ QUESTIONS = (
 
 async def answers(db: Database) -> list[object]:
     """What the tools and the API get: ranked hits of some questions, the topics, the text of every document."""
-    base = KnowledgeBase(db, search_timeout=5)
+    base = KnowledgeBase(db, search_timeout=60)
     results = [await base.search(question, limit=50) for question in QUESTIONS]
     found: list[object] = [(result.step, result.hits, result.near_terms) for result in results]
     names = [document.name for document in await base.documents(limit=200)]

@@ -66,7 +66,7 @@ async def test_purging_goes_on_in_small_steps_until_nothing_is_left() -> None:
 async def test_a_long_document_appears_whole_or_not_at_all() -> None:
     text = "".join(f"## S{n}\n\nlantern {n}\n\n" for n in range(rows.PART * 2 + 10))
     async with opened() as db:
-        kb = KnowledgeBase(db, search_timeout=5)
+        kb = KnowledgeBase(db, search_timeout=60)
         await fill(db, {"a.md": "old lantern"})
         prepared = rows.prepare(document("a.md", text))
         assert prepared.parts == 3
@@ -131,7 +131,7 @@ async def test_a_new_fingerprint_is_noted_without_touching_the_rest() -> None:
 
 async def test_tidying_changes_no_answer() -> None:
     async with opened() as db:
-        kb = KnowledgeBase(db, search_timeout=5)
+        kb = KnowledgeBase(db, search_timeout=60)
         await fill(db, {f"{n}.md": f"lantern {n}" for n in range(50)})
         before = await kb.search("lantern 7")
         await db.write(rows.merge)

@@ -183,7 +183,7 @@ class TestRanking:
     async def test_an_index_built_again_in_another_order_answers_the_same(self) -> None:
         texts: dict[str, str | bytes] = {f"{n}.md": f"lantern {'light ' * (n % 3)} note {n}" for n in range(60)}
         async with opened() as db:
-            kb = KnowledgeBase(db, search_timeout=5)
+            kb = KnowledgeBase(db, search_timeout=60)
             await fill(db, texts)
             first = [await kb.search(q, limit=50) for q in ("lantern", "light note 7", "note")]
             await fill(db, dict(reversed(texts.items())))
@@ -221,7 +221,7 @@ class TestTopics:
 class TestFreshness:
     async def test_a_new_version_replaces_the_old_one_at_once(self) -> None:
         async with opened() as db:
-            kb = KnowledgeBase(db, search_timeout=5)
+            kb = KnowledgeBase(db, search_timeout=60)
             await fill(db, {"a.md": "the lantern"})
             await add(db, "a.md", "the candle")
 
@@ -230,7 +230,7 @@ class TestFreshness:
 
     async def test_a_deleted_document_is_gone_before_its_rows_are(self) -> None:
         async with opened() as db:
-            kb = KnowledgeBase(db, search_timeout=5)
+            kb = KnowledgeBase(db, search_timeout=60)
             await fill(db, {"a.md": "the lantern", "b.md": "a lantern"})
             await db.write(lambda tx: rows.delete_document(tx, "a.md"))
 
@@ -238,7 +238,7 @@ class TestFreshness:
 
     async def test_a_word_unknown_before_is_found_after_a_change(self) -> None:
         async with opened() as db:
-            kb = KnowledgeBase(db, search_timeout=5)
+            kb = KnowledgeBase(db, search_timeout=60)
             await fill(db, {"a.md": "the lantern"})
             assert names(await kb.search("quokka")) == []
             await add(db, "b.md", "the quokka")

@@ -35,13 +35,13 @@ class TestAnyText:
         }
 
     async def test_hostile_queries_neither_fail_nor_take_long(self, texts: dict[str, str]) -> None:
-        async with shelf(texts, seconds=0.25) as kb:
+        async with shelf(texts) as kb:
             for question in HOSTILE:
                 started = time.process_time()
                 await kb.search(question)
                 assert time.process_time() - started <= 0.25, question[:40]
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.text(max_size=60), max_size=12))
     async def test_no_text_makes_a_search_fail(self, questions: list[str]) -> None:
         async with shelf({"a.md": "alpha beta", "b.md": "beta gamma 漢字 C++"}) as kb:
@@ -62,9 +62,9 @@ class TestDeadline:
         seen: list[tuple[str, float]] = []
         async with opened() as db:
             await fill(db, {"a.md": "lantern"})
-            kb = KnowledgeBase(db, search_timeout=5, observe=lambda step, seconds: seen.append((step, seconds)))
+            kb = KnowledgeBase(db, search_timeout=60, observe=lambda step, seconds: seen.append((step, seconds)))
             await kb.search("lantern")
             await kb.search("zzzzz")
 
         assert [step for step, _ in seen] == ["terms", "none"]
-        assert all(0 < seconds < 5 for _, seconds in seen)
+        assert all(0 < seconds < 60 for _, seconds in seen)
