@@ -87,7 +87,7 @@ class FakeLLM:
         """Answer the next requests with these scripts."""
         self._queue.extend(scripts)
 
-    def wait(self, met: Callable[[], bool], timeout: float = 5.0) -> bool:
+    def wait(self, met: Callable[[], bool], timeout: float = 60.0) -> bool:
         """Wait, in a thread, until `met` after a request or a disconnect; False when it did not come to that."""
         with self._changed:
             return self._changed.wait_for(met, timeout)
@@ -95,7 +95,7 @@ class FakeLLM:
     def start(self) -> Self:
         self._thread.start()
         with self._changed:
-            if not self._changed.wait_for(lambda: self._port or not self._thread.is_alive(), 10):
+            if not self._changed.wait_for(lambda: self._port or not self._thread.is_alive(), 60):
                 raise RuntimeError("the fake model did not start")
         return self
 

@@ -71,9 +71,9 @@ class Wire:
             await self.event(payload)
 
     async def done(self) -> None:
-        """`[DONE]` and the end of the body."""
-        await self.event("[DONE]")
-        await self.end()
+        """`[DONE]` and the end of the body, in one write: who waits for the end only briefly gets it."""
+        data = b"data: [DONE]\n\n"
+        await self._write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if self._chunked else data)
 
     async def end(self) -> None:
         """The end of the body, as the framing wants it."""
@@ -87,8 +87,11 @@ class Wire:
         await self.end()
 
     async def cut_later(self) -> None:
-        """Reset the connection once the other side had time to read: a reset may overtake what was sent."""
-        await asyncio.sleep(0.3)
+        """Reset the connection once the other side had time to read: a reset may overtake what was sent.
+
+        Nothing tells whether it has read, so the time is long enough for a machine that does much else.
+        """
+        await asyncio.sleep(1.5)
         self.cut()
 
     def cut(self) -> None:
@@ -152,9 +155,7 @@ def stream(*payloads: object, done: bool = True, pause: float = 0.0) -> Script:
         for payload in payloads:
             await asyncio.sleep(pause)
             await wire.event(payload)
-        if done:
-            await wire.event("[DONE]")
-        await wire.end()
+        await (wire.done() if done else wire.end())
 
     return run
 

@@ -13,7 +13,7 @@ from tests.fake_llm import FakeLLM
 QUESTION = [Message("system", "Answer from the knowledge base."), Message("user", "How do I resume?")]
 _QUERY = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
 TOOLS = [Tool("search_kb", "Search.", _QUERY), Tool("list_kb_topics", "List.", {"type": "object"})]
-PATIENT = Timeouts(connect=5, first_byte=10, gap=10, attempt=20)
+PATIENT = Timeouts(connect=60, first_byte=60, gap=60, attempt=60)
 QUICK = Retries(limit=2, base=0.001, longest=0.002, patience=20)
 
 

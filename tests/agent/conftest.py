@@ -45,4 +45,4 @@ async def toolbox(tmp_path: Path) -> AsyncIterator[Toolbox]:
     folder = Folder(knowledge, frozenset({".md"}), 1_000_000)
     async with open_database(tmp_path / "data") as db, Reconciler(db, folder, settle=0) as index:
         await index.reconcile()
-        yield Toolbox(KnowledgeBase(db, search_timeout=1.0), result_chars=8000, folder_note=_no_note)
+        yield Toolbox(KnowledgeBase(db, search_timeout=60.0), result_chars=8000, folder_note=_no_note)

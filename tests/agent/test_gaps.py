@@ -82,7 +82,7 @@ class Asking:
 async def asking(model: ChatModel, texts: Mapping[str, str | bytes] = PORTS) -> AsyncIterator[Asking]:
     async with opened() as db:
         await fill(db, texts)
-        kb = KnowledgeBase(db, search_timeout=5)
+        kb = KnowledgeBase(db, search_timeout=60)
         gaps = GapStore(db)
         yield Asking(db, model, gaps, GapWatch(gaps, kb), kb)
 

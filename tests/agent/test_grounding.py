@@ -37,7 +37,7 @@ async def no_note() -> str:
     return ""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(CALLS), max_size=3), st.lists(st.sampled_from(TEXT), min_size=1, max_size=12))
 async def test_every_citation_is_a_passage_that_a_tool_returned_in_that_turn(
     fake: FakeLLM, calls: list[tuple[str, dict[str, object]]], text: list[str]

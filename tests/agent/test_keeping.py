@@ -37,7 +37,7 @@ async def no_note() -> str:
 
 async def cited(db: Database) -> tuple[Toolbox, tuple[Citation, ...]]:
     """Search for the lantern and cite the passage found."""
-    toolbox = Toolbox(KnowledgeBase(db, search_timeout=5), result_chars=8_000, folder_note=no_note)
+    toolbox = Toolbox(KnowledgeBase(db, search_timeout=60), result_chars=8_000, folder_note=no_note)
     await toolbox.run(ToolCall("c", "search_kb", '{"query": "lantern litres"}'))
     markers = CitationFilter(toolbox.sources)
     markers.feed(f"{NEEDLE} [1]")

@@ -42,7 +42,7 @@ async def test_a_retry_waits_as_long_as_the_provider_asks(fake: FakeLLM) -> None
     heard = await ask(fake, "m")
 
     assert heard.text == "Now."
-    assert 1 <= time.monotonic() - began < 4
+    assert time.monotonic() - began >= 1
 
 
 def test_a_wait_up_to_20_seconds_is_kept_and_a_longer_one_ends_the_call() -> None:
@@ -159,14 +159,14 @@ class Notes:
         self.heard.append(("started",))
 
     def first_content(self, seconds: float) -> None:
-        assert 0 <= seconds < 20
+        assert 0 <= seconds < PATIENT.attempt
         self.heard.append(("first",))
 
     def call_retried(self, code: str) -> None:
         self.heard.append(("retried", code))
 
     def call_finished(self, result: str, seconds: float, prompt_tokens: int, completion_tokens: int) -> None:
-        assert 0 <= seconds < 20
+        assert 0 <= seconds < PATIENT.attempt
         self.heard.append(("finished", result, prompt_tokens, completion_tokens))
 
 

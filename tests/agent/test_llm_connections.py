@@ -19,42 +19,41 @@ from tests.fake_wire import ANSWER, text_script
 
 
 @pytest.mark.parametrize("fault", ["stall-after-finish", "stall-after-done"])
-async def test_a_server_that_does_not_close_after_the_end_costs_no_more_than_a_moment(
-    fake: FakeLLM, fault: str
-) -> None:
+async def test_a_server_that_does_not_close_after_the_end_is_not_waited_for(fake: FakeLLM, fault: str) -> None:
     began = time.monotonic()
     heard = await ask(fake, fault)
 
     assert heard.reply is not None
     assert (heard.reply.content, heard.reply.usage) == (ANSWER, Usage(11, 7))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PATIENT.gap / 2
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang-after-head", "drip-comments", "drip-text", "stall-after-text"])
-async def test_a_cancelled_call_closes_the_connection_within_a_second(fake: FakeLLM, fault: str) -> None:
+async def test_a_cancelled_call_closes_the_connection(fake: FakeLLM, fault: str) -> None:
     async with client(fake, fault) as model:
         call = asyncio.create_task(hear(model))
         assert await asyncio.to_thread(fake.wait, lambda: len(fake.requests) == 1)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert await asyncio.to_thread(fake.wait, lambda: fake.disconnects == 1, 1.0)
+        assert await asyncio.to_thread(fake.wait, lambda: fake.disconnects == 1)
 
 
-async def test_a_call_that_is_no_longer_listened_to_closes_the_connection_within_a_second(fake: FakeLLM) -> None:
+async def test_a_call_that_is_no_longer_listened_to_closes_the_connection(fake: FakeLLM) -> None:
     async with client(fake, "drip-text") as model, aclosing(model.stream(QUESTION, TOOLS)) as pieces:
         assert isinstance(await anext(pieces), TextPiece)
         await pieces.aclose()
-        assert await asyncio.to_thread(fake.wait, lambda: fake.disconnects == 1, 1.0)
+        assert await asyncio.to_thread(fake.wait, lambda: fake.disconnects == 1)
 
 
 async def test_a_listener_slower_than_the_gap_is_not_taken_for_a_silent_provider(fake: FakeLLM) -> None:
     fake.say("one two three")
-    async with client(fake, timeouts=replace(PATIENT, gap=0.1)) as model:
-        heard = []
+    async with client(fake, timeouts=replace(PATIENT, gap=1.5)) as model:
+        heard: list[TextPiece | Reply] = []
         async for piece in model.stream(QUESTION, TOOLS):
+            if not heard:
+                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=2.0)
             heard.append(piece)
-            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.15)
 
     assert isinstance(heard[-1], Reply)
     assert heard[-1].content == "one two three"

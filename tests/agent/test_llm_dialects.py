@@ -102,7 +102,7 @@ async def test_a_piece_arrives_before_the_next_one_is_sent(fake: FakeLLM) -> Non
 
     async def run(wire: Wire) -> None:
         await wire.event(chunk({"content": "first"}))
-        assert await asyncio.to_thread(seen.wait, 5)
+        assert await asyncio.to_thread(seen.wait, 60)
         await wire.events(chunk({"content": ", second"}), chunk({}, "stop"))
         await wire.done()
 

@@ -151,8 +151,10 @@ async def test_an_open_breaker_answers_in_place_of_the_provider(fake: FakeLLM, n
     assert len(fake.requests) == 5
     assert notes.refused == ["breaker"]
     assert notes.states == [("m", "closed"), ("m", "open")]
-    assert (last.retryable, last.retry_after) == (True, 15)
-    assert "tried again in 15 s" in last.detail
+    assert last.retryable
+    assert last.retry_after is not None
+    assert 0 < last.retry_after <= 15
+    assert f"tried again in {last.retry_after:.0f} s" in last.detail
 
 
 async def test_a_dead_provider_gets_a_fifth_more_requests_than_calls_and_ten(fake: FakeLLM, notes: Notes) -> None:
