@@ -4,6 +4,7 @@ import shutil
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.missing import missing
 
@@ -18,6 +19,11 @@ SLOW: Final = (
     "tests/e2e",
     "tests/access",
 )
+# The same examples in every run, however slow the machine is: a gate that fails must fail again.
+settings.register_profile(
+    "gate", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("gate")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,8 +17,7 @@ from typing import Any, Self
 
 import httpx2
 
-START_SECONDS = 20.0
-STOP_SECONDS = 30.0
+PATIENCE = 60.0  # seconds until a wait is given up: far more than anything takes, on a slow and busy machine too
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Server:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if "ready: " not in line:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(PATIENCE)
             self._process.stdout.close()
             self._process = None
             raise RuntimeError(f"the server did not start: {line}{self.log.read_text()[-2000:]}")
@@ -81,7 +82,7 @@ class Server:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        status = self._process.wait(STOP_SECONDS)
+        status = self._process.wait(PATIENCE)
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process = None
@@ -95,7 +96,7 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    def client(self, timeout: float = 30.0) -> httpx2.Client:
+    def client(self, timeout: float = PATIENCE) -> httpx2.Client:
         return httpx2.Client(base_url=self.base_url, timeout=timeout)
 
     def __enter__(self) -> Self:
@@ -108,7 +109,16 @@ class Server:
             self.stop(signal.SIGKILL if kind else signal.SIGTERM)
 
 
-def eventually(met: Callable[[], bool], seconds: float = 10.0, what: str = "the condition") -> None:
+def free_port() -> int:
+    """A port that nobody has, for who must have the same one again: the system gives it to no one of its own."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(first // 2, first)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def eventually(met: Callable[[], bool], seconds: float = PATIENCE, what: str = "the condition") -> None:
     """Wait until `met`, failing after so many seconds."""
     end = time.monotonic() + seconds
     while not met():

@@ -35,7 +35,7 @@ def kb_agent(
         input=given if given is not None else "",
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=False,
     )
 
@@ -62,7 +62,7 @@ class Terminal:
     def press(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def expect(self, text: str, seconds: float = 30.0) -> str:
+    def expect(self, text: str, seconds: float = 60.0) -> str:
         """Read until `text` comes; give what came before and with it."""
         end = time.monotonic() + seconds
         while text not in self.shown[self._read :]:
@@ -70,7 +70,7 @@ class Terminal:
         begin, self._read = self._read, self.shown.index(text, self._read) + len(text)
         return self.shown[begin : self._read]
 
-    def ended(self, seconds: float = 30.0) -> int:
+    def ended(self, seconds: float = 60.0) -> int:
         """Read to the end; give the exit code."""
         end = time.monotonic() + seconds
         while self._more(end):

@@ -33,7 +33,7 @@ def start(script: Path, *arguments: str, path: Path) -> subprocess.CompletedProc
         env={"PATH": str(path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -105,7 +105,7 @@ def test_relative_folders_count_from_where_the_caller_stands(clone: Path, tmp_pa
         env={"PATH": str(path), "KNOWLEDGE_DIR": "my notes"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 
@@ -186,4 +186,4 @@ def check_coverage(folder: Path, covered: Covered | None) -> subprocess.Complete
         }
         report.write_text(json.dumps({"files": files}))
     command = [sys.executable, str(ROOT / "scripts/check_coverage.py"), str(report)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

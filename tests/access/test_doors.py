@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.access.conftest import Keyring, bearer, open_server
-from tests.server import eventually
-
-CLOSED_WITHIN = 15.0  # seconds that half a request may stay open
+from tests.server import PATIENCE, eventually
 
 
 def connect(keyring: Keyring) -> socket.socket:
     host, port = keyring.server.base_url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=CLOSED_WITHIN)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def exchange(keyring: Keyring, sent: bytes, *, end: bool = True) -> bytes:
@@ -156,9 +154,7 @@ def test_half_a_request_is_closed_and_the_probes_answer_meanwhile(keyring: Keyri
         peer.sendall((b"", b"GET /livez HT", head)[number % 3])
     with keyring.client() as client:
         assert client.get("/livez").status_code == 200
-    deadline = time.monotonic() + CLOSED_WITHIN
     for peer in halves:
-        peer.settimeout(max(0.01, deadline - time.monotonic()))
         with closing(peer):
             assert peer.recv(1000) == b""
 
@@ -203,6 +199,7 @@ def test_a_caller_past_its_rate_is_told_when_to_come_back_and_others_are_not_hel
     with open_server(tmp_path, RATE_LIMIT="20", RATE_LIMIT_QUESTIONS="2") as server:
         keyring = Keyring(server)
         fast, calm = keyring.make("fast"), keyring.make("calm")
+        eventually(well_within_a_minute)
         with keyring.client(fast) as client:
             replies = [client.get("/api/chats") for _ in range(25)]
             assert {reply.status_code for reply in replies} == {200, 429}
@@ -220,9 +217,15 @@ def test_a_caller_past_its_rate_is_told_when_to_come_back_and_others_are_not_hel
             assert client.get("/api/events").status_code == 429
         with keyring.client(calm) as client:
             chats = [client.post("/api/chats").json()["id"] for _ in range(3)]
+            eventually(well_within_a_minute)
             asked = [client.post(f"/api/chats/{chat}/messages", json={"content": "Which port?"}) for chat in chats]
             assert [reply.status_code for reply in asked] == [201, 201, 429]
             assert client.get(f"/api/chats/{chats[2]}/messages").json()["items"] == []
+
+
+def well_within_a_minute() -> bool:
+    """Whether the minute of the clock has some seconds left: at its turn a request more may pass."""
+    return time.time() % 60 < 48
 
 
 def test_streams_are_limited_for_a_caller_and_in_all(tmp_path: Path) -> None:

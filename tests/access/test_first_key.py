@@ -9,7 +9,7 @@ import pytest
 from tests.access.conftest import Keyring
 from tests.access.test_keys import listening
 from tests.e2e.conftest import write_documents
-from tests.server import Server
+from tests.server import PATIENCE, Server
 from tests.terminal import kb_agent
 
 EVERYWHERE = "0.0.0.0"
@@ -35,7 +35,7 @@ def test_the_first_key_closes_a_running_service_and_ends_the_streams_of_stranger
             assert anyone.post("/api/keys", json={"name": "mine"}).json()["code"] == "scope_missing"
             with listening(keyring, None) as ended:
                 key = make_key(folder, "first")
-                assert ended.wait(2)
+                assert ended.wait(PATIENCE)
             assert anyone.get("/api/chats").json()["code"] == "key_required"
         with keyring.client(key) as known:
             assert known.get("/api/chats").status_code == 200

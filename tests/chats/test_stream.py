@@ -91,7 +91,7 @@ async def test_a_client_that_drops_at_random_reads_everything_once(chats: Chats,
     first = Position.parse(client.last_id)
     assert first is not None
     writing = asyncio.create_task(write_answer(chats, turn))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not client.answers:
             await read_until_cut(chats.log, scope, client, chance.randint(1, 6))
             for _ in range(chance.randint(0, 5)):
@@ -210,7 +210,7 @@ async def test_deleting_a_chat_tells_its_followers_and_ends_their_stream(chats: 
         frames.extend([frame async for frame in follow(chats.log, scope, None, no_snapshot, idle=30)])
 
     reading = asyncio.create_task(read())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not chats.log.subscribers:
             await asyncio.sleep(0)
         await chats.store.delete("ann", posted.question.chat_id)
@@ -249,7 +249,7 @@ async def test_closing_the_log_ends_open_streams_and_new_ones(chats: Chats) -> N
     turn = await chats.begun()
     scope = Scope("ann", turn.chat_id)
     place = Position(await chats.log.last_id(scope))
-    async with asyncio.timeout(5), aclosing(follow(chats.log, scope, None, no_snapshot, idle=30)) as opened:
+    async with asyncio.timeout(60), aclosing(follow(chats.log, scope, None, no_snapshot, idle=30)) as opened:
         assert await anext(opened) == place
         chats.log.close()
         assert [frame async for frame in opened] == []

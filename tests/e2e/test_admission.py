@@ -1,6 +1,7 @@
 """More questions than the service takes: some are answered, the rest are told to come back, and nothing breaks."""
 
-import time
+import asyncio
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat
 from tests.fake_llm import FakeLLM, Request
-from tests.fake_wire import Script, text_script
+from tests.fake_wire import Script, Wire, text_script
 from tests.server import Server, eventually
 
 pytestmark = pytest.mark.e2e
@@ -18,12 +19,17 @@ CHATS = 40
 PER_CALLER = 6
 
 
-def slow(_: Request) -> Script:
-    return text_script("Hello there, come in and sit down.", pause=0.02)
-
-
 def test_a_flood_gets_2xx_and_429_only_and_the_process_keeps_answering(folder: Path) -> None:
     settings = {"LLM_MODEL": "slow", "MAX_RUNNING_TURNS": "2", "MAX_TURNS_PER_CALLER": str(PER_CALLER)}
+    too_many = threading.Event()
+
+    def slow(_: Request) -> Script:
+        async def run(wire: Wire) -> None:
+            await asyncio.to_thread(too_many.wait)
+            await text_script("Hello there, come in and sit down.", pause=0.02)(wire)
+
+        return run
+
     with (
         FakeLLM(slow) as fake,
         Server(folder, settings | {"LLM_BASE_URL": fake.base_url}) as server,
@@ -36,21 +42,19 @@ def test_a_flood_gets_2xx_and_429_only_and_the_process_keeps_answering(folder: P
         def post(chat: str) -> tuple[int, str | None]:
             headers = {"Prefer": "respond-async"}
             given = client.post(f"/api/chats/{chat}/messages", json={"content": "hello"}, headers=headers)
-            assert given.status_code == 202 or given.json()["code"] == "overloaded"
+            if given.status_code != 202:
+                assert given.json()["code"] == "overloaded"
+                too_many.set()
             return given.status_code, given.headers.get("retry-after")
 
         flood = [pool.submit(post, chat) for chat in chats]
-        waits = []
         while not all(one.done() for one in flood):
-            began = time.monotonic()
             assert client.get("/livez").status_code == 200
-            waits.append(time.monotonic() - began)
         told = Counter(one.result() for one in flood)
 
         assert told.keys() == {(202, None), (429, "5")}
         assert PER_CALLER <= told[202, None] < CHATS
-        assert max(waits) < 1.0
-        eventually(lambda: "kb_agent_turns_open 0.0" in client.get("/metrics").text, 20)
+        eventually(lambda: "kb_agent_turns_open 0.0" in client.get("/metrics").text)
         ended = Counter(
             message["status"]
             for chat in chats

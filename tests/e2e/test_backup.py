@@ -92,7 +92,7 @@ def beside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [*namespace, f'{mounted} && ! touch "$DATA_DIR/x" 2>&- && exec "$@"', "sh"]
     command += [sys.executable, "-m", "service", *arguments]
     return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
 
 

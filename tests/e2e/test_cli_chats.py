@@ -117,7 +117,7 @@ def test_names_and_chats_are_completed_by_a_running_server(server: Server, tmp_p
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.stderr == ""

@@ -127,7 +127,7 @@ def indexed(use: Use) -> Use:
     """Wait for the first scan, which may outlast the start, then use."""
 
     async def waiting(client: Client) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await client.list_resources(cache_mode="bypass")).resources:
                 pass  # each look is a round trip
         return await use(client)
@@ -245,7 +245,7 @@ def test_standard_output_holds_nothing_but_messages(folder: Path) -> None:
         input="\n".join(lines) + "\n",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -278,7 +278,7 @@ def test_a_signal_ends_it_and_leaves_nothing_behind(folder: Path) -> None:
         process.stdin.flush()
         assert b"serverInfo" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert list(folder.iterdir()) == [folder / "knowledge"]
 
 
@@ -289,7 +289,7 @@ def test_a_server_that_is_named_and_not_there_is_an_error(folder: Path) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -261,7 +261,7 @@ def test_the_command_llm_asks_and_shows_the_answer(compat_server: Server, tmp_pa
         env={**os.environ, "LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "none"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         check=False,
     )
 

@@ -1,5 +1,9 @@
 """What OpenAI's clients are told when it goes wrong: by the real SDK against the real server."""
 
+import asyncio
+import json
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ import pytest
 
 from tests.e2e.test_openai import PORT, QUESTION
 from tests.fake_llm import FakeLLM
-from tests.fake_wire import text_script
+from tests.fake_wire import Wire, text_script
 from tests.server import Server, eventually
 
 pytestmark = pytest.mark.e2e
@@ -130,7 +134,7 @@ async def refusing(wire: Any) -> None:
 def test_a_client_that_leaves_ends_the_answer_and_frees_its_place(
     sdk: openai.OpenAI, compat_model: FakeLLM, compat_server: Server
 ) -> None:
-    gone = compat_model.disconnects
+    gone, asked = compat_model.disconnects, len(compat_model.requests)
     slow = text_script("word " * 2_000, pause=0.05)
     compat_model.reply(slow, slow)
     hello: Any = [{"role": "user", "content": "hello"}]
@@ -140,29 +144,41 @@ def test_a_client_that_leaves_ends_the_answer_and_frees_its_place(
     ):
         next(iter(first))
         next(iter(second))
+        assert compat_model.wait(lambda: len(compat_model.requests) == asked + 2)
         with pytest.raises(openai.RateLimitError) as caught:
             sdk.chat.completions.create(model="kb-agent", messages=hello)
         assert caught.value.response.headers["retry-after"]
         assert caught.value.code == "overloaded"
 
-    assert compat_model.wait(lambda: compat_model.disconnects == gone + 2, 5)
+    assert compat_model.wait(lambda: compat_model.disconnects == gone + 2)
     with compat_server.client() as client:
         eventually(lambda: "kb_agent_turns_open 0.0" in client.get("/metrics").text)
     compat_model.reply(slow)
-    with pytest.raises(openai.APITimeoutError):
-        sdk.with_options(timeout=0.5).chat.completions.create(model="kb-agent", messages=hello)
-    assert compat_model.wait(lambda: compat_model.disconnects == gone + 3, 5)
+    body = json.dumps({"model": "kb-agent", "messages": hello}).encode()
+    with socket.create_connection(("127.0.0.1", int(compat_server.base_url.rpartition(":")[2]))) as leaving:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        leaving.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        assert compat_model.wait(lambda: len(compat_model.requests) == asked + 3)
+    assert compat_model.wait(lambda: compat_model.disconnects == gone + 3)
 
 
 def test_a_silent_stream_is_kept_alive_by_comments(compat_model: FakeLLM, compat_server: Server) -> None:
-    compat_model.reply(text_script("Hello there.", pause=0.3))
+    commented = threading.Event()
+
+    async def silent(wire: Wire) -> None:
+        await asyncio.to_thread(commented.wait)
+        await text_script("Hello there.")(wire)
+
+    compat_model.reply(silent)
     body = {"model": "kb-agent", "messages": [{"role": "user", "content": "hello"}], "stream": True}
 
     with compat_server.client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
-        lines = list(response.iter_lines())
+        lines = response.iter_lines()
+        next(line for line in lines if line.startswith(":"))
+        commented.set()
+        rest = list(lines)
 
-    assert any(line.startswith(":") for line in lines)
-    assert lines[-2] == "data: [DONE]"
+    assert rest[-2] == "data: [DONE]"
 
 
 def test_a_server_that_stops_ends_an_answer_with_a_reason(folder: Path) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import httpx2
 import yaml
 
 from tests.architecture.source import ROOT
-from tests.server import eventually
+from tests.server import eventually, free_port
 
 RULES: Final = ROOT / "deploy/prometheus/rules.yaml"
 DASHBOARD: Final = ROOT / "deploy/grafana/dashboard.json"
@@ -31,7 +30,7 @@ class Prometheus:
     """A Prometheus that scrapes; ask it with PromQL."""
 
     def __init__(self, base_url: str) -> None:
-        self._client = httpx2.Client(base_url=base_url, timeout=10.0)
+        self._client = httpx2.Client(base_url=base_url, timeout=60.0)
 
     def ready(self) -> bool:
         with contextlib.suppress(httpx2.TransportError):
@@ -70,21 +69,19 @@ def scraping(program: str, target: str, folder: Path) -> Iterator[Prometheus]:
     """Start Prometheus on a free port over the service at `target`."""
     config = folder / "prometheus.yaml"
     config.write_text(_CONFIG.format(rules=RULES, target=target.removeprefix("http://")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'series'}"]
     options = [f"--web.listen-address={address}", "--enable-feature=exemplar-storage", "--log.level=warn"]
     with (folder / "prometheus.log").open("w") as log:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
     prometheus = Prometheus(f"http://{address}")
     try:
-        eventually(prometheus.ready, 30, "Prometheus")
+        eventually(prometheus.ready, what="Prometheus")
         yield prometheus
     finally:
         prometheus.close()
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def rules(kind: str) -> list[dict[str, Any]]:

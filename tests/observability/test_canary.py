@@ -86,7 +86,7 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Traffic:
             "LLM_MODEL": "scripted",
             "LLM_MAX_RETRIES": "0",
             "LLM_BREAKER_FAILURES": "0",
-            "LLM_FIRST_BYTE_TIMEOUT": "1",
+            "LLM_FIRST_BYTE_TIMEOUT": "4",
             "LLM_PROBE": "true",
         }
         server = Server(folder, settings)
