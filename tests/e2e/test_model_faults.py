@@ -18,49 +18,21 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.agent.failures import FAILURES
-from tests.agent.test_llm_dialects import CALLS, TEXTS
-from tests.agent.test_llm_faults import ENDINGS, FLOODS, SILENCES
 from tests.e2e.conftest import write_documents
+from tests.e2e.model_modes import ANSWERED, CALLED, FAILED, HASTY, LATE, LONG, PATIENT, Ending
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
 from tests.fake_dialects import DIALECTS
 from tests.fake_faults import ECHOED_KEY, FAULTS
 from tests.fake_llm import FakeLLM, Request, searching
-from tests.fake_wire import ANSWER, Script, call_script, text_script
+from tests.fake_wire import Script, call_script, text_script
 from tests.server import Event, Server, eventually
 
 pytestmark = pytest.mark.e2e
 
-RETRIES: Final = 1
-SETTINGS: Final = {
-    "LLM_MODEL": "scripted",
-    "LLM_API_KEY": ECHOED_KEY,
-    "LLM_MAX_RETRIES": str(RETRIES),
-    "LLM_RETRY_BUDGET": "1",
-    "LLM_BREAKER_FAILURES": "0",
-    "MAX_RUNNING_TURNS": "16",
-}
-# Only modes that reach them are under limits that a busy machine could reach, too.
-PATIENT: Final = SETTINGS | {"LLM_FIRST_BYTE_TIMEOUT": "60", "LLM_GAP_TIMEOUT": "60", "LLM_ATTEMPT_TIMEOUT": "60"}
-HASTY: Final = SETTINGS | {
-    "LLM_FIRST_BYTE_TIMEOUT": "3",
-    "LLM_GAP_TIMEOUT": "3",
-    "LLM_ATTEMPT_TIMEOUT": "6",
-    "TURN_TIMEOUT": "19",
-}
 TERMINAL: Final = {"answer.completed", "turn.failed", "turn.cancelled"}
 BEGINNING: Final = ["message.created", "message.created", "turn.started"]
 STEP: Final = ["step.started", "step.completed"]
 _MODE: Final = re.compile(r"^Mode (\S+): ")
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How the answer of a mode ends: requests of the model in all, and the failure's code."""
-
-    requests: int
-    code: str
-    text: str = ""
-    retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +47,6 @@ class Told:
     def message(self) -> dict[str, Any]:
         message: dict[str, Any] = self.events[-1].data["message"]
         return message
-
-
-def failing(code: str, attempts: int, text: str = "", *, retryable: bool | None = None) -> Ending:
-    """An answer that fails with `code` after a search and so many attempts."""
-    known = FAILURES[code].retryable if code in FAILURES else False
-    return Ending(1 + attempts, code, text, known if retryable is None else retryable)
-
-
-# Each fault and what becomes of the turn; the tables are those of the model client's own tests.
-FAILED: Final[dict[str, Ending]] = {
-    **{
-        mode: failing(code, min(attempts, 1 + RETRIES), shown, retryable=False if mode == "302" else None)
-        for mode, code, attempts, shown in ENDINGS
-    },
-    **{
-        mode: failing(code, attempts, shown)
-        for mode, _, code, attempts, shown in SILENCES
-        if code != "attempt_timeout"
-    },
-    **{mode: failing(code, min(attempts, 1 + RETRIES)) for mode, code, attempts, _ in FLOODS},
-    "429-after-1": failing("provider_rate_limited", 2),
-    "429-after-20": failing("provider_rate_limited", 1),  # longer than this turn may take
-    "drip-text": failing("attempt_timeout", 1, "word "),
-    "length-args": failing("answer_cut", 1),
-    "length-written": failing("answer_cut", 1),
-    "filter-0": failing("refused", 1),
-    "filter-n": failing("refused", 1, ANSWER),
-}
-# Modes that are odd and yet end in an answer: what it says.
-ANSWERED: Final[dict[str, str]] = {mode: text for mode, text, _ in TEXTS} | {
-    "length-text": ANSWER,
-    "stall-after-finish": ANSWER,
-    "stall-after-done": ANSWER,
-}
-# Dialects of calls: the calls that become steps.
-CALLED: Final[dict[str, list[str]]] = {mode: [name for name, _ in calls] for mode, _, calls in CALLS} | {
-    "text-call-after-text": ["search_kb"]
-}
-# What ends at a limit of time.
-LATE: Final = {mode for mode, *_ in SILENCES} | {"drip-text", "429-after-20"}
-# Text is shown as it comes, so these begin with it and are cut where their limit is.
-LONG: Final = {"drip-text", "flood-text", "flood-held"}
 
 
 def scripted(request: Request) -> Script:
