@@ -1,4 +1,4 @@
-"""The modes in which a model server misbehaves, and what becomes of a turn in each; the service's settings for them.
+"""The modes in which a model server misbehaves, what becomes of a turn in each, and settings for them.
 
 The tables are made from those of the model client's own tests.
 """
