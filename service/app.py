@@ -168,7 +168,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         watcher = Watcher(index, settings.kb_watch, _intervals(settings))
         model, probe = await stack.enter_async_context(open_model(settings, metrics))
         note = partial(folder_note, index)
-        admission = Admission(_capacity(settings))
+        # The built-in reader costs nothing, so that there is nothing to be used up.
+        admission = Admission(_capacity(settings), access.quotas if settings.llm_base_url else None)
         toolbox = partial(Toolbox, base, result_chars=settings.tool_result_chars, folder_note=note)
         runner = TurnRunner(TurnStore(db, log), model, toolbox, _limits(settings), metrics, admission)
         await stack.enter_async_context(open_runner(runner, settings.shutdown_grace, resume=settings.resume_turns))
@@ -218,6 +219,7 @@ def _access_limits(settings: Settings) -> AccessLimits:
         streams_per_caller=settings.max_streams_per_caller,
         requests_per_minute=settings.rate_limit,
         questions_per_minute=settings.rate_limit_questions,
+        tokens_a_day=settings.tokens_a_day,
     )
 
 

@@ -112,9 +112,18 @@ class Client:
         found: list[dict[str, Any]] = (await self._json("GET", "/api/keys"))["items"]
         return found
 
-    async def create_key(self, name: str, scopes: Sequence[str], days: float | None) -> dict[str, Any]:
+    async def create_key(
+        self, name: str, scopes: Sequence[str], days: float | None, tokens_a_day: int | None
+    ) -> dict[str, Any]:
         """Make a key."""
-        return await self._json("POST", "/api/keys", json={"name": name, "scopes": list(scopes), "days": days})
+        body = {"name": name, "scopes": list(scopes), "days": days, "tokens_a_day": tokens_a_day}
+        return await self._json("POST", "/api/keys", json=body)
+
+    async def limit_key(self, name: str, tokens_a_day: int | None) -> list[dict[str, Any]]:
+        """Change how many tokens a day a key may use; None is what the settings say."""
+        path, body = f"/api/keys/{quote(name, safe='')}", {"tokens_a_day": tokens_a_day}
+        found: list[dict[str, Any]] = (await self._json("PATCH", path, json=body))["items"]
+        return found
 
     async def rotate_key(self, name: str, days: float | None, overlap_hours: float) -> dict[str, Any]:
         """Replace a key by another of its name."""

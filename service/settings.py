@@ -127,6 +127,12 @@ class Settings(BaseSettings):
     rate_limit_questions: int = Field(
         60, ge=0, le=1_000_000, description="Questions of one caller in a minute; past it 429. 0: any number."
     )
+    tokens_a_day: int = Field(
+        0,
+        ge=0,
+        le=1_000_000_000_000,
+        description="The model's tokens for one caller in a day (UTC), unless its key has a number. 0: any.",
+    )
     allowed_hosts: str = Field(
         "localhost,127.0.0.1,[::1]",
         description="Host names the service answers to, comma-separated; * allows any.",

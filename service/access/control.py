@@ -1,4 +1,4 @@
-"""The parts of access control, opened together: the gate, open streams, rates."""
+"""The parts of access control, opened together: the gate, open streams, rates, quotas."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from service.access.gate import Gate
+from service.access.quotas import Quotas
 from service.access.rates import Rates
 from service.access.store import KeyStore
 from service.access.streams import Streams
@@ -28,15 +29,17 @@ class AccessLimits:
     streams_per_caller: int
     requests_per_minute: int
     questions_per_minute: int
+    tokens_a_day: int
 
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
-    """Who is asking, who listens, who asks too much."""
+    """Who is asking, who listens, who asks too much or uses too much."""
 
     gate: Gate
     streams: Streams
     rates: Rates
+    quotas: Quotas
 
 
 @contextlib.asynccontextmanager
@@ -44,14 +47,18 @@ async def open_access(db: Database, limits: AccessLimits, metrics: Metrics) -> A
     """Load the keys; while the block lasts end the streams of those that end, and note when keys are used."""
     gate = Gate(KeyStore(db), admin=limits.admin_key, limit_anonymous=limits.limit_anonymous)
     await gate.load()
+    quotas = Quotas(db, limits.tokens_a_day, gate.tokens_a_day, metrics)
+    await quotas.load()
     streams = Streams(gate, limits.streams, limits.streams_per_caller)
     works: dict[str, Callable[[], Awaitable[None]]] = {
         "streams": streams.watch,
         "key-uses": partial(every, _USES_WRITTEN, gate.save_uses),
         "sign-ins": partial(every, _PRUNED, gate.store.prune),
+        "quotas": quotas.keep,
     }
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(gate.save_uses)
+        stack.push_async_callback(quotas.save)
         for name, work in works.items():
             await stack.enter_async_context(supervised(name, work, metrics))
-        yield AccessControl(gate, streams, Rates(limits.requests_per_minute, limits.questions_per_minute))
+        yield AccessControl(gate, streams, Rates(limits.requests_per_minute, limits.questions_per_minute), quotas)

@@ -39,6 +39,7 @@ class Gate:
         self._digests: dict[bytes, Key] = {}
         self._sessions: dict[bytes, Session] = {}
         self._uses: dict[str, str] = {}
+        self._quotas: dict[str, int | None] = {}
 
     async def load(self) -> None:
         """Take what the database holds; to be called after each change."""
@@ -46,6 +47,7 @@ class Gate:
         self._keys = {key.id: key for key in keys}
         self._digests = {key.digest: key for key in keys}
         self._sessions = {session.digest: session for session in sessions}
+        self._quotas = {key.owner: key.tokens_a_day for key in keys}
         self._closed = self._closed or bool(keys)
 
     @property
@@ -98,6 +100,10 @@ class Gate:
         """End a sign-in, where there is one."""
         await self.store.sign_out(digest(cookie))
         await self.load()
+
+    def tokens_a_day(self, owner: str) -> int | None:
+        """The quota that an owner's keys have of their own."""
+        return self._quotas.get(owner)
 
     async def save_uses(self) -> None:
         """Write down when keys were last used, those that were since the last time."""

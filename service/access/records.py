@@ -15,7 +15,10 @@ class KeyScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A stored key. Chats belong to `owner`, which a rotated key hands on; times are ISO 8601 in UTC."""
+    """A stored key. Chats belong to `owner`, which a rotated key hands on; times are ISO 8601 in UTC.
+
+    `tokens_a_day` is the owner's own quota: None is what the settings say, 0 any number.
+    """
 
     id: str
     name: str
@@ -26,6 +29,7 @@ class Key:
     expires_at: str | None
     revoked_at: str | None
     last_used_at: str | None
+    tokens_a_day: int | None
 
     def state(self, now: str) -> str:
         """Tell whether it is active, expired or revoked at the time `now`."""

@@ -23,6 +23,15 @@ class Issued:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a key is to open, for how long, and how many tokens a day it may use: see `Key`."""
+
+    scopes: frozenset[KeyScope]
+    lifetime: timedelta | None = None
+    tokens_a_day: int | None = None
+
+
 class KeyStore:
     """Reads and changes keys and sign-ins."""
 
@@ -41,21 +50,21 @@ class KeyStore:
             lambda c: [Session(*row) for row in c.execute(self._sql["sessions"], parameters)]
         )
 
-    async def create(self, name: str, scopes: frozenset[KeyScope], lifetime: timedelta | None) -> Issued:
+    async def create(self, name: str, terms: Terms) -> Issued:
         """Make a key. Raises InvalidInput for its name or scopes, Conflict `key_exists` when the name is taken."""
-        _check(name, scopes)
+        _check(name, terms.scopes)
 
         def work(tx: Transaction) -> Issued:
             if self._named(tx, name):
                 detail = f"there is a key named {name}, perhaps a revoked one; rotate it, or choose another name"
                 raise Conflict("key_exists", detail)
             token = make_token()
-            return self._insert(tx, token, name, f"key_{token.id}", scopes, lifetime)
+            return self._insert(tx, token, name, f"key_{token.id}", terms)
 
         return await self._db.write(work)
 
     async def rotate(self, name: str, lifetime: timedelta | None, overlap: timedelta) -> Issued:
-        """Make another key with the name, scopes and chats of the present one, which ends after `overlap`.
+        """Make another key with the name, scopes, quota and chats of the present one, which ends after `overlap`.
 
         Without a lifetime it lives as long as the present one was meant to. Raises NotFound.
         """
@@ -63,15 +72,24 @@ class KeyStore:
         def work(tx: Transaction) -> Issued:
             former = self._known(tx, name)
             newest = former[0]
-            issued = self._insert(
-                tx, make_token(), newest.name, newest.owner, newest.scopes, lifetime or _lifetime(newest)
-            )
+            terms = Terms(newest.scopes, lifetime or _lifetime(newest), newest.tokens_a_day)
+            issued = self._insert(tx, make_token(), newest.name, newest.owner, terms)
             for key in former:
                 if overlap:
                     tx.execute(self._sql["expire_key"], {"id": key.id, "at": stamp(overlap)})
                 else:
                     self._revoke(tx, key)
             return issued
+
+        return await self._db.write(work)
+
+    async def limit(self, name: str, tokens_a_day: int | None) -> list[Key]:
+        """Give all keys of a name, or those that share the owner of an id, another quota. Raises NotFound."""
+
+        def work(tx: Transaction) -> list[Key]:
+            for key in self._known(tx, name):
+                tx.execute(self._sql["set_tokens_a_day"], {"owner": key.owner, "tokens_a_day": tokens_a_day})
+            return self._known(tx, name)
 
         return await self._db.write(work)
 
@@ -103,23 +121,16 @@ class KeyStore:
         """Forget sign-ins that have ended."""
         await self._db.write(lambda tx: tx.execute(self._sql["prune_sessions"], {"now": stamp()}))
 
-    def _insert(
-        self,
-        tx: Transaction,
-        token: NewToken,
-        name: str,
-        owner: str,
-        scopes: frozenset[KeyScope],
-        lifetime: timedelta | None,
-    ) -> Issued:
+    def _insert(self, tx: Transaction, token: NewToken, name: str, owner: str, terms: Terms) -> Issued:
         row = {
             "id": token.id,
             "name": name,
             "owner": owner,
-            "scopes": " ".join(sorted(scopes)),
+            "scopes": " ".join(sorted(terms.scopes)),
             "digest": token.digest,
             "now": stamp(),
-            "expires_at": stamp(lifetime) if lifetime else None,
+            "expires_at": stamp(terms.lifetime) if terms.lifetime else None,
+            "tokens_a_day": terms.tokens_a_day,
         }
         tx.execute(self._sql["insert_key"], row)
         return Issued(self._named(tx, token.id)[0], token.text)

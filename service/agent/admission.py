@@ -1,4 +1,4 @@
-"""Who may have one more turn: bounds for the process and for each caller."""
+"""Who may have one more turn: bounds for the process and for each caller, and what a caller may use."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from service.agent.metering import MeteredModel, NoQuota, Quota
+from service.agent.model import ChatModel
 from service.errors import Overloaded
 
 _RETRY_AFTER: Final = 5
@@ -22,9 +24,13 @@ class Capacity:
 
 
 class Admission:
-    """Counts turns from their admission to their end; one that is admitted runs inside `running`."""
+    """Counts turns from their admission to their end; one that is admitted runs inside `running`.
 
-    def __init__(self, capacity: Capacity) -> None:
+    A `quota` says who has none left for another turn; one that is admitted goes on to its end.
+    """
+
+    def __init__(self, capacity: Capacity, quota: Quota | None = None) -> None:
+        self._quota = quota or NoQuota()
         self.running = asyncio.Semaphore(capacity.running)
         self._capacity = capacity
         self._admitted: Counter[str] = Counter()
@@ -43,6 +49,7 @@ class Admission:
         if request is not None and (caller, request) in self._requests:
             yield False
             return
+        self._quota.check(caller)
         if self._admitted.total() >= self._capacity.running + self._capacity.queued:
             raise Overloaded("too many questions are being answered; try again shortly", _RETRY_AFTER)
         if self._admitted[caller] >= self._capacity.per_caller:
@@ -61,6 +68,10 @@ class Admission:
         """Count a turn of `caller` until it ends."""
         self._callers[turn_id] = caller
         self._admitted[caller] += 1
+
+    def metered(self, model: ChatModel, caller: str, window: int) -> ChatModel:
+        """Give `model` with its calls charged to a caller; no request has more than `window` tokens."""
+        return MeteredModel(model, self._quota, caller, window)
 
     @property
     def waiting(self) -> int:

@@ -187,7 +187,8 @@ class TurnRunner:
         try:
             async with asyncio.timeout(self._limits.seconds):
                 messages = await self._transcript(turn, run)
-                events = answer(self._model, run.toolbox, messages, self._limits, run.draft)
+                model = self._admission.metered(self._model, turn.owner, self._limits.window)
+                events = answer(model, run.toolbox, messages, self._limits, run.draft)
                 async with aclosing(events):
                     async for event in events:
                         await self._fold(turn, event, run)

@@ -139,8 +139,8 @@ class UnstoredTurns:
         Raises InvalidInput when it cannot be answered, Overloaded when there is no place.
         """
         messages = dialogue(self._system, said, self._limits.window)
-        model = BoundedModel(self._model, max_tokens) if max_tokens else self._model
-        turn = UnstoredTurn(model, self._toolbox())
+        model = self._admission.metered(self._model, caller, self._limits.window)
+        turn = UnstoredTurn(BoundedModel(model, max_tokens) if max_tokens else model, self._toolbox())
         with self._admission.place(caller):
             self._admission.begin(turn.id, caller)
         task = asyncio.create_task(self._run(turn, messages), name=turn.id)

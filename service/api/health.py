@@ -108,6 +108,7 @@ async def _refresh(services: Services) -> None:
     gauges.watched(status.watcher_mode, status.state)
     gauges.kb_heartbeat_age.set(math.inf if status.heartbeat_age is None else status.heartbeat_age)
     gauges.turns_waiting.set(services.runner.waiting)
+    gauges.quotas_exhausted.set(services.access.quotas.exhausted())
     gauges.kb_gaps_open.set(await services.gaps.count_open())
     gauges.queued_writes.set(services.db.queued_writes)
     gauges.database_bytes.set(services.db.file_bytes())

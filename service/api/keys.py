@@ -1,22 +1,34 @@
 """API keys over HTTP: what `kb-agent keys` calls while the service runs. Only for keys with the scope `admin`."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.access.gate import Gate
+from service.access.control import AccessControl
 from service.access.records import Key, KeyScope, stamp
-from service.access.store import NAME, Issued
+from service.access.store import NAME, Issued, Terms
 from service.api.deps import ADMIN, ServicesDep
 from service.api.problems import documented
+from service.api.schemas import TokensOut
 
 router = APIRouter(prefix="/api/keys", tags=["keys"], dependencies=[ADMIN])
 
 Days = Annotated[
     float | None,
     Field(strict=True, gt=0, le=36_500, description="Days until it expires; left out: never.", examples=[90]),
+]
+TokensADay = Annotated[
+    int | None,
+    Field(
+        strict=True,
+        ge=0,
+        le=1_000_000_000_000,
+        description="The model's tokens it may use in a day (UTC); null: as TOKENS_A_DAY says; 0: any number.",
+        examples=[200_000],
+    ),
 ]
 Name = Annotated[str, Path(max_length=64, description="Name of a key, or the id of one.", examples=["anna"])]
 
@@ -39,6 +51,15 @@ class NewKey(BaseModel):
         examples=[["chat", "kb"]],
     )
     days: Days = None
+    tokens_a_day: TokensADay = None
+
+
+class KeyChange(BaseModel):
+    """What to change of a key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tokens_a_day: TokensADay
 
 
 class Rotation(BaseModel):
@@ -77,6 +98,8 @@ class KeyOut(BaseModel):
     expires_at: str | None = Field(description="When it ends.", examples=["2027-02-20T09:30:00.000Z"])
     revoked_at: str | None = Field(description="When it was revoked.", examples=[None])
     last_used_at: str | None = Field(description="When it was last used.", examples=["2026-11-22T09:31:00.000Z"])
+    tokens_a_day: TokensADay
+    tokens: TokensOut = Field(description="The day's tokens; keys of one name share them.")
 
 
 class IssuedOut(KeyOut):
@@ -96,26 +119,34 @@ class KeyList(BaseModel):
 @router.get("", responses=documented(401, 403, 429, 503))
 async def list_keys(services: ServicesDep) -> KeyList:
     """List the keys."""
-    return KeyList(items=[_shown(services.access.gate, key) for key in await services.access.gate.store.keys()])
+    return _listed(services.access, await services.access.gate.store.keys())
 
 
 @router.post("", status_code=201, responses=documented(400, 401, 403, 409, 413, 422, 429, 503))
 async def create_key(services: ServicesDep, response: Response, body: NewKey) -> IssuedOut:
     """Make a key. From the first one on nobody gets in without."""
     lifetime = timedelta(days=body.days) if body.days else None
-    issued = await services.access.gate.store.create(body.name, body.scopes, lifetime)
-    return await _issued(services.access.gate, response, issued)
+    issued = await services.access.gate.store.create(body.name, Terms(body.scopes, lifetime, body.tokens_a_day))
+    return await _issued(services.access, response, issued)
+
+
+@router.patch("/{name}", responses=documented(400, 401, 403, 404, 413, 422, 429, 503))
+async def change_key(services: ServicesDep, name: Name, body: KeyChange) -> KeyList:
+    """Change how many tokens a day the keys of a name may use. What was used today counts on."""
+    changed = await services.access.gate.store.limit(name, body.tokens_a_day)
+    await services.access.gate.load()
+    return _listed(services.access, changed)
 
 
 @router.post("/{name}/rotate", status_code=201, responses=documented(400, 401, 403, 404, 413, 422, 429, 503))
 async def rotate_key(
     services: ServicesDep, response: Response, name: Name, body: Rotation | None = None
 ) -> IssuedOut:
-    """Replace a key by another with its name, scopes and chats."""
+    """Replace a key by another with its name, scopes, quota and chats."""
     wanted = body or Rotation()
     lifetime = timedelta(days=wanted.days) if wanted.days else None
     issued = await services.access.gate.store.rotate(name, lifetime, timedelta(hours=wanted.overlap_hours))
-    return await _issued(services.access.gate, response, issued)
+    return await _issued(services.access, response, issued)
 
 
 @router.delete("/{name}", responses=documented(401, 403, 404, 422, 429, 503))
@@ -123,16 +154,20 @@ async def revoke_key(services: ServicesDep, name: Name) -> KeyList:
     """Revoke the keys of a name, or the one of an id. Their open streams end. Repeatable; chats stay."""
     revoked = await services.access.gate.store.revoke(name)
     await services.access.gate.load()
-    return KeyList(items=[_shown(services.access.gate, key) for key in revoked])
+    return _listed(services.access, revoked)
 
 
-async def _issued(gate: Gate, response: Response, issued: Issued) -> IssuedOut:
-    await gate.load()
+async def _issued(access: AccessControl, response: Response, issued: Issued) -> IssuedOut:
+    await access.gate.load()
     response.headers["Cache-Control"] = "no-store"
-    return IssuedOut(**_shown(gate, issued.key).model_dump(), key=issued.token)
+    return IssuedOut(**_shown(access, issued.key).model_dump(), key=issued.token)
 
 
-def _shown(gate: Gate, key: Key) -> KeyOut:
+def _listed(access: AccessControl, keys: Iterable[Key]) -> KeyList:
+    return KeyList(items=[_shown(access, key) for key in keys])
+
+
+def _shown(access: AccessControl, key: Key) -> KeyOut:
     return KeyOut(
         id=key.id,
         name=key.name,
@@ -141,5 +176,7 @@ def _shown(gate: Gate, key: Key) -> KeyOut:
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
-        last_used_at=gate.last_used(key),
+        last_used_at=access.gate.last_used(key),
+        tokens_a_day=key.tokens_a_day,
+        tokens=TokensOut.model_validate(access.quotas.of(key.owner)),
     )

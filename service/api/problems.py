@@ -38,6 +38,9 @@ _CODES: Final = {
 }
 
 
+_NOT_AGAIN: Final = {"X-Should-Retry": "false"}  # OpenAI's clients ask again by themselves
+_SOON: Final = 60  # seconds that they wait for
+
 _DETAILS: Final = {"model_attributes_type": "must be a JSON object"}  # where the library speaks of Python
 
 
@@ -141,11 +144,13 @@ async def _ours(request: Request, error: Exception) -> Response:
             answer = problem(request, 409, error.code, error.detail, extra=extra_id)
         case Overloaded(retry_after=seconds):
             _count_refusal(request, error.code)
-            answer = problem(request, 429, error.code, error.detail, headers={"Retry-After": str(seconds)})
+            again = {} if seconds <= _SOON else _NOT_AGAIN
+            headers = {"Retry-After": str(seconds), **again}
+            answer = problem(request, 429, error.code, error.detail, headers=headers)
         case AccessRefused():
             answer = refusal(request, error)
         case ModelError(code=code, detail=detail, retryable=retryable):
-            again = {} if retryable else {"X-Should-Retry": "false"}  # OpenAI's clients ask again by themselves
+            again = {} if retryable else _NOT_AGAIN
             answer = problem(request, failure_status(error), code, detail, headers=again)
         case ReadDeadlineExceeded():
             answer = problem(request, 503, "deadline_exceeded", "The query took too long; ask for less at once.")

@@ -1,6 +1,7 @@
 """What crosses HTTP, with a description and an example for every field."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -49,6 +50,14 @@ class _In(BaseModel):
 
 class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True)
+
+
+class TokensOut(_Out):
+    """The model's tokens of a caller's day."""
+
+    used: int = Field(description="Used today, question and answer together.", examples=[18_400])
+    limit: int | None = Field(description="How many there are in a day; null: any number.", examples=[200_000])
+    resets_at: datetime = Field(description="When the day ends.", examples=["2026-11-23T00:00:00Z"])
 
 
 class NewChat(_In):

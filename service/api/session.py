@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from service.access.control import AccessControl
 from service.access.records import KeyScope, Principal
 from service.api.deps import COOKIE, KNOWN, OPEN, ServicesDep, VisitDep
 from service.api.problems import documented
+from service.api.schemas import TokensOut
 
 router = APIRouter(prefix="/api/session", tags=["keys"])
 
@@ -26,6 +28,7 @@ class SessionOut(BaseModel):
     name: str = Field(description="Name of the key; `anonymous` while no key is needed.", examples=["anna"])
     scopes: list[KeyScope] = Field(description="What it opens.", examples=[["chat", "kb"]])
     anonymous: bool = Field(description="Whether no key was shown.", examples=[False])
+    tokens: TokensOut = Field(description="The day's tokens; those without a key share one day.")
     signed_in: bool = Field(description="Whether this is a sign-in, which can be ended.", examples=[True])
 
 
@@ -36,14 +39,14 @@ async def sign_in(services: ServicesDep, request: Request, response: Response, b
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, cookie, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)
     response.headers["Cache-Control"] = "no-store"
-    return _shown(principal)
+    return _shown(services.access, principal)
 
 
 @router.get("", dependencies=[KNOWN], responses=documented(401, 429, 503))
-async def get_session(visit: VisitDep, response: Response) -> SessionOut:
+async def get_session(services: ServicesDep, visit: VisitDep, response: Response) -> SessionOut:
     """Tell who is asking, and what that opens."""
     response.headers["Cache-Control"] = "no-store"
-    return _shown(visit.principal)
+    return _shown(services.access, visit.principal)
 
 
 @router.delete("", status_code=204, dependencies=[OPEN], responses=documented(422, 503))
@@ -57,10 +60,11 @@ async def sign_out(
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
-def _shown(principal: Principal) -> SessionOut:
+def _shown(access: AccessControl, principal: Principal) -> SessionOut:
     return SessionOut(
         name=principal.name,
         scopes=sorted(principal.scopes),
         anonymous=not principal.key_id,
+        tokens=TokensOut.model_validate(access.quotas.of(principal.owner)),
         signed_in=principal.session is not None,
     )

@@ -1,4 +1,4 @@
-"""The commands over API keys: keys create, list, rotate, revoke."""
+"""The commands over API keys: keys create, list, limit, rotate, revoke."""
 
 from typing import Annotated
 
@@ -8,10 +8,17 @@ from service.access.records import KeyScope
 from service.cli.execution import call
 from service.cli.options import AsJson, ServerUrl
 
-commands = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(
+    help="Make, list, limit, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode=None
+)
 
 KeyName = Annotated[str, typer.Argument(help="Name of the key, for people and the log.")]
 KeyDays = Annotated[float | None, typer.Option(min=0, help="Days until it expires; left out: never.")]
+
+TokensADay = Annotated[
+    int | None,
+    typer.Option(min=0, help="The model's tokens a day; 0: any number; left out: as TOKENS_A_DAY says."),
+]
 
 
 @commands.command("create")
@@ -19,6 +26,7 @@ def create_key(
     name: KeyName,
     scope: Annotated[list[KeyScope] | None, typer.Option(help="What it opens; to be given once for each.")] = None,
     days: KeyDays = None,
+    tokens_a_day: TokensADay = None,
     *,
     server: ServerUrl = None,
     as_json: AsJson = False,
@@ -30,18 +38,35 @@ def create_key(
     from service.terminal import keys
 
     scopes = scope or [KeyScope.CHAT, KeyScope.KB]
-    call(lambda invocation: keys.create(invocation, name, scopes, days), server, as_json=as_json)
+    call(lambda invocation: keys.create(invocation, name, scopes, days, tokens_a_day), server, as_json=as_json)
 
 
 @commands.command("list")
 def list_keys(*, server: ServerUrl = None, as_json: AsJson = False) -> None:
-    """List the keys with their scopes, state and last use.
+    """List the keys with their scopes, state, last use and tokens of today.
 
     Example: kb-agent keys list
     """
     from service.terminal import keys
 
     call(keys.show, server, as_json=as_json)
+
+
+@commands.command("limit")
+def limit_key(
+    name: KeyName,
+    tokens_a_day: TokensADay = None,
+    *,
+    server: ServerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how many of the model's tokens a key may use in a day (UTC).
+
+    Example: kb-agent keys limit anna --tokens-a-day 200000
+    """
+    from service.terminal import keys
+
+    call(lambda invocation: keys.limit(invocation, name, tokens_a_day), server, as_json=as_json)
 
 
 @commands.command("rotate")
@@ -55,7 +80,7 @@ def rotate_key(
     server: ServerUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a key by another with its name, scopes and chats, and print that, once.
+    """Replace a key by another with its name, scopes, quota and chats, and print that, once.
 
     Example: kb-agent keys rotate anna --overlap-hours 24
     """

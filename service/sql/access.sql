@@ -2,7 +2,7 @@
 
 -- name: keys
 -- Every key there ever was, by name, the newest first.
-SELECT id, name, owner, scopes, digest, created_at, expires_at, revoked_at, last_used_at
+SELECT id, name, owner, scopes, digest, created_at, expires_at, revoked_at, last_used_at, tokens_a_day
 FROM api_keys ORDER BY name, created_at DESC, id;
 
 -- name: count_keys
@@ -12,13 +12,13 @@ FROM api_keys;
 
 -- name: keys_named
 -- The keys of a name, or the one of an id, the newest first.
-SELECT id, name, owner, scopes, digest, created_at, expires_at, revoked_at, last_used_at
+SELECT id, name, owner, scopes, digest, created_at, expires_at, revoked_at, last_used_at, tokens_a_day
 FROM api_keys WHERE name = :name OR id = :name ORDER BY created_at DESC, id;
 
 -- name: insert_key
 -- Keep a new key.
-INSERT INTO api_keys (id, name, owner, scopes, digest, created_at, expires_at)
-VALUES (:id, :name, :owner, :scopes, :digest, :now, :expires_at);
+INSERT INTO api_keys (id, name, owner, scopes, digest, created_at, expires_at, tokens_a_day)
+VALUES (:id, :name, :owner, :scopes, :digest, :now, :expires_at, :tokens_a_day);
 
 -- name: revoke_key
 -- A key opens nothing any more.
@@ -27,6 +27,10 @@ UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
 -- name: expire_key
 -- A key ends at a time, unless it ends before.
 UPDATE api_keys SET expires_at = :at WHERE id = :id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :at);
+
+-- name: set_tokens_a_day
+-- Another quota for all keys of an owner.
+UPDATE api_keys SET tokens_a_day = :tokens_a_day WHERE owner = :owner;
 
 -- name: note_use
 -- When a key was last used.

@@ -134,6 +134,8 @@ class Metrics:
             self.llm_tokens.labels(kind)
         for result in ("ok", "cancelled"):
             self.llm_calls.labels(result)
+        for counted in ("reported", "estimated"):
+            self.quota_tokens.labels(counted)
         for rating in ("up", "down"):
             self.ratings.labels(rating)
 
@@ -165,6 +167,12 @@ class Metrics:
             "Requests refused for who made them or how many they were, by the problem's code.",
             "code",
         )
+        self.quota_tokens = self._counter(
+            "quota_tokens_total",
+            "Tokens counted against quotas, as the provider reported them or estimated where it did not.",
+            "counted",
+        )
+        self.quotas_exhausted = self._gauge("quotas_exhausted", "Callers who have used their tokens of the day.")
         self.streams = self._gauge("event_streams", "Open event streams.")
         self.stream_resets = self._counter(
             "event_stream_resets_total", "Streams that had to begin with a snapshot."

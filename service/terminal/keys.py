@@ -9,10 +9,19 @@ from service.client import Client
 from service.terminal.invocation import Invocation
 
 
-async def create(call: Invocation, name: str, scopes: Sequence[str], days: float | None) -> int:
+async def create(
+    call: Invocation, name: str, scopes: Sequence[str], days: float | None, tokens_a_day: int | None
+) -> int:
     """Make a key and print it."""
     async with _connected(call) as client:
-        _print_new(call, await client.create_key(name, scopes, days))
+        _print_new(call, await client.create_key(name, scopes, days, tokens_a_day))
+    return 0
+
+
+async def limit(call: Invocation, name: str, tokens_a_day: int | None) -> int:
+    """Change the quota of keys and print what became of them."""
+    async with _connected(call) as client:
+        _print_all(call, await client.limit_key(name, tokens_a_day))
     return 0
 
 
@@ -60,10 +69,15 @@ def _print_all(call: Invocation, keys: Iterable[Mapping[str, Any]]) -> None:
     if call.as_json:
         call.out.json(list(keys))
         return
-    rows = [("name", "id", "scopes", "state", "expires", "last used")]
+    rows = [("name", "id", "scopes", "state", "expires", "last used", "tokens today")]
     for key in keys:
         expires, used = (
             str(key[name] or "never")[:16].replace("T", " ") for name in ("expires_at", "last_used_at")
         )
-        rows.append((key["name"], key["id"], " ".join(key["scopes"]), key["state"], expires, used))
+        shown = (key["name"], key["id"], " ".join(key["scopes"]), key["state"], expires, used)
+        rows.append((*shown, _tokens(key["tokens"])))
     call.out.columns(rows)
+
+
+def _tokens(day: Mapping[str, Any]) -> str:
+    return f"{day['used']:,}" + (f" of {day['limit']:,}" if day["limit"] is not None else "")

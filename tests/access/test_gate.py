@@ -8,7 +8,7 @@ import pytest
 
 from service.access.gate import ANONYMOUS, Gate
 from service.access.records import KeyScope
-from service.access.store import KeyStore
+from service.access.store import KeyStore, Terms
 from service.database import open_database
 from service.errors import AccessRefused
 
@@ -40,7 +40,7 @@ async def test_until_there_is_a_key_everyone_is_anonymous_and_nobody_an_admin(ga
 
 async def test_the_first_key_closes_the_gate_for_those_without_one(gate: Gate) -> None:
     stranger = gate.admit(None, None, HOME)
-    issued = await gate.store.create("ann", CHAT, None)
+    issued = await gate.store.create("ann", Terms(CHAT))
     await gate.load()
 
     assert refusal(gate, None) == "key_required"
@@ -51,8 +51,8 @@ async def test_the_first_key_closes_the_gate_for_those_without_one(gate: Gate) -
 
 
 async def test_a_key_that_was_revoked_or_has_expired_opens_nothing_nor_does_its_cookie(gate: Gate) -> None:
-    revoked = await gate.store.create("ann", CHAT, None)
-    expired = await gate.store.create("bob", CHAT, timedelta(microseconds=1))
+    revoked = await gate.store.create("ann", Terms(CHAT))
+    expired = await gate.store.create("bob", Terms(CHAT, timedelta(microseconds=1)))
     await gate.load()
     cookie, principal = await gate.sign_in(revoked.token)
     assert gate.admit(None, cookie, HOME).name == "ann"

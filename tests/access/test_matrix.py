@@ -26,6 +26,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/chats/{chat_id}"): {"title": "Renamed"},
     ("PUT", "/api/chats/{chat_id}/messages/{message_id}/feedback"): {"rating": "up"},
     ("POST", "/api/keys"): {"name": "made-by-the-matrix"},
+    ("PATCH", "/api/keys/{name}"): {"tokens_a_day": 1000},
     ("POST", "/v1/chat/completions"): {"model": "kb-agent", "messages": [{"role": "user", "content": "Hello"}]},
     ("POST", "/v1/responses"): {"model": "kb-agent", "input": "Hello"},
     ("POST", "/mcp"): {

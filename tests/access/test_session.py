@@ -11,8 +11,15 @@ def test_a_key_is_exchanged_for_a_cookie_that_scripts_cannot_read(keyring: Keyri
         assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
         assert key not in cookie
         assert key.split("_")[1] not in cookie
-        assert reply.json() == {"name": "cookie", "scopes": ["chat", "kb"], "anonymous": False, "signed_in": True}
-        assert browser.get("/api/session").json() == reply.json()
+        told = reply.json()
+        assert {name: told[name] for name in ("name", "scopes", "anonymous", "signed_in")} == {
+            "name": "cookie",
+            "scopes": ["chat", "kb"],
+            "anonymous": False,
+            "signed_in": True,
+        }
+        assert told["tokens"]["used"] == 0
+        assert browser.get("/api/session").json() == told
         chat = browser.post("/api/chats").json()["id"]
         with browser.stream("GET", f"/api/chats/{chat}/events") as stream:
             assert stream.status_code == 200

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.access.records import KeyScope
-from service.access.store import KeyStore
+from service.access.store import KeyStore, Terms
 from service.database import open_database
 from service.doctor import knowledge, serving, storage
 from service.doctor.findings import Finding, Level
@@ -73,7 +73,7 @@ async def test_whether_others_need_a_key_counts_those_of_the_database(tmp_path: 
     assert (await exposure()).fix.startswith("run `kb-agent keys create")
     async with open_database(tmp_path) as db:
         for name in ("ann", "bob"):
-            await KeyStore(db).create(name, frozenset(KeyScope), None)
+            await KeyStore(db).create(name, Terms(frozenset(KeyScope)))
         await KeyStore(db).revoke("bob")
         found = await exposure()
         assert (found.level, "the database keeps 1" in found.detail) == (Level.OK, True)

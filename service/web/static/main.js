@@ -77,7 +77,7 @@ async function ask(question) {
     }
     await conversation.ask(question);
   } catch (problem) {
-    const passing = problem.status === 0 || problem.status === 429 || problem.status >= 500;
+    const passing = problem.status === 0 || problem.status >= 500 || (problem.status === 429 && problem.code !== "quota_exhausted");
     tell(problem, passing ? () => composer.submit() : null); // the question is back in its box by then
     throw problem;
   }

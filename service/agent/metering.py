@@ -1,0 +1,104 @@
+"""What a model's calls take is charged to whoever caused them."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.agent.context import size, tokens
+from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.errors import ModelError
+
+
+class Quota(Protocol):
+    """What a caller may use of the model."""
+
+    def check(self, caller: str) -> None:
+        """Let a caller begin a turn. Raises Overloaded when it has used all that it may."""
+        ...
+
+    def charge(self, caller: str, reported: int, estimated: int) -> None:
+        """Count tokens that a caller has used, those that the provider told and those that it did not."""
+        ...
+
+
+class NoQuota:
+    """A `Quota` for a model that costs nothing."""
+
+    def check(self, caller: str) -> None:
+        """Nothing."""
+
+    def charge(self, caller: str, reported: int, estimated: int) -> None:
+        """Nothing."""
+
+
+class MeteredModel:
+    """`model` for one caller, whose `quota` is charged when a call ends, however it ends.
+
+    What the provider does not count, or cannot because the call was broken off, is estimated, the request at no
+    more than `window`. A call that failed before it said anything costs nothing.
+    """
+
+    def __init__(self, model: ChatModel, quota: Quota, caller: str, window: int) -> None:
+        self._model = model
+        self._quota = quota
+        self._caller = caller
+        self._window = window
+
+    @property
+    def name(self) -> str:
+        """The model's name as people know it."""
+        return self._model.name
+
+    async def stream(
+        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
+    ) -> AsyncGenerator[TextPiece | Reply]:
+        """Continue `messages`, see `ChatModel.stream`."""
+        call = _Call()
+        try:
+            async with aclosing(self._model.stream(messages, tools, max_tokens)) as pieces:
+                async for piece in pieces:
+                    call.take(piece)
+                    yield piece
+        except ModelError:
+            call.failed = True
+            raise
+        finally:
+            self._charge(call, messages, tools)
+
+    def _charge(self, call: "_Call", messages: Sequence[Message], tools: Sequence[Tool]) -> None:
+        usage = call.reply.usage if call.reply else None
+        sent, received = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        estimated = 0
+        if not sent and not call.fruitless:
+            told = tokens(json.dumps([tool.wire() for tool in tools])) if tools else 0
+            estimated += min(self._window, size(messages) + told)
+        if not received:
+            estimated += call.said()
+        self._quota.charge(self._caller, sent + received, estimated)
+
+
+@dataclass(slots=True)
+class _Call:
+    """What a call has brought."""
+
+    text: list[str] = field(default_factory=list)
+    reply: Reply | None = None
+    failed: bool = False
+
+    def take(self, piece: TextPiece | Reply) -> None:
+        if isinstance(piece, Reply):
+            self.reply = piece
+        else:
+            self.text.append(piece.text)
+
+    @property
+    def fruitless(self) -> bool:
+        """Whether it failed before it said anything."""
+        return self.failed and not self.text
+
+    def said(self) -> int:
+        """What it said, in tokens by our estimate."""
+        calls = self.reply.calls if self.reply else ()
+        return tokens("".join(self.text)) + sum(tokens(call.name) + tokens(call.arguments) for call in calls)
