@@ -114,7 +114,7 @@ class Access:
         if self.scope is not None and self.scope not in visit.principal.scopes:
             detail = f"This needs the scope {self.scope}, which the key does not have."
             raise AccessRefused("scope_missing", detail, scope=self.scope)
-        allowance = await services.access.rates.take(self.rate, visit.principal)
+        allowance = services.access.rates.take(self.rate, visit.principal)
         if allowance is not None:
             visit.headers.update(allowance.headers())
 

@@ -1,14 +1,16 @@
 """The web page: its shell, its static files, and answers as HTML fragments."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
+from string import Template
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
@@ -95,14 +97,17 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     """Serve the page from `app`: shell at `/`, fragments under `/web`, static files under `/static`."""
-    environment = Environment(
-        loader=PackageLoader("service", "web/templates"), autoescape=True, undefined=StrictUndefined
-    )
-    shell = environment.get_template("index.html").render(styles=STYLES, modules=MODULES).encode()
+    template = Template(resources.files("service").joinpath("web", "templates", "index.html").read_text("utf-8"))
+    links = {"styles": _links("stylesheet", STYLES), "modules": _links("modulepreload", MODULES)}
+    shell = template.substitute(links).encode()
     app.state.page = Page(shell, f'"{hashlib.sha256(shell).hexdigest()[:32]}"', AnswerRenderer())
     app.include_router(router)
     files = GZipMiddleware(_PageFiles(packages=[("service", "web/static")]), minimum_size=_WORTH_PACKING)
     app.mount("/static", Mounted(files, None), name="static")
+
+
+def _links(kind: str, names: Sequence[str]) -> str:
+    return "\n  ".join(f'<link rel="{kind}" href="/static/{name}">' for name in names)
 
 
 async def _page(request: Request) -> Page:
