@@ -6,12 +6,13 @@ What a server is made of is loaded where none runs, which most commands are done
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -23,6 +24,7 @@ _TIMEOUT: Final = httpx2.Timeout(30, read=300)
 _PATIENCE: Final = 30.0  # seconds without a server, as while it is started anew, until an answer is given up
 _PAUSE: Final = 0.5
 _PAGE: Final = 200
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LAST: Final = frozenset({"answer.completed", "turn.failed", "turn.cancelled"})
 
 
@@ -253,13 +255,22 @@ def _http(running: Running) -> httpx2.AsyncClient:
     if not (running.key.isascii() and running.key.isprintable() and " " not in running.key):
         raise SettingsError(["API_KEY: got a value that is not shown; takes a key as `kb-agent keys` printed it"])
     headers = {"Authorization": f"Bearer {running.key}"} if running.key else {}
-    return httpx2.AsyncClient(base_url=running.address, timeout=_TIMEOUT, headers=headers)
+    return httpx2.AsyncClient(
+        base_url=running.address, timeout=_TIMEOUT, headers=headers, **_surroundings(running.address)
+    )
+
+
+def _surroundings(address: str) -> dict[str, Any]:
+    """On this machine there is no proxy and no TLS, so that no certificates need to be read: 20 ms each time."""
+    if urlsplit(address).scheme == "http" and urlsplit(address).hostname in _HERE:
+        return {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+    return {}
 
 
 async def _answers(address: str) -> bool:
     """Whether a kb-agent answers at the address."""
     try:
-        async with httpx2.AsyncClient(base_url=address, timeout=2) as http:
+        async with httpx2.AsyncClient(base_url=address, timeout=2, **_surroundings(address)) as http:
             response = await http.get("/livez")
     except httpx2.HTTPError:
         return False

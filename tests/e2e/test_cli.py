@@ -41,6 +41,13 @@ def test_a_search_prints_places_and_excerpts(shared: Server, folder: Path) -> No
     assert (nothing.returncode, json.loads(nothing.stdout)["hits"]) == (1, [])
 
 
+def test_no_proxy_stands_between_the_command_line_and_its_own_machine(shared: Server, folder: Path) -> None:
+    done = kb_agent(
+        folder, "search", "lighthouse logs", "--server", shared.base_url, HTTP_PROXY="http://127.0.0.1:9"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_explained_search_prints_what_matched_and_the_parts_of_each_score(shared: Server, folder: Path) -> None:
     done = kb_agent(folder, "search", "lihgthouse", "--explain", "--server", shared.base_url)
     assert done.returncode == 0, done.stderr
