@@ -1,6 +1,10 @@
 """What people do on the page."""
 
+from typing import Any
+
 from playwright.sync_api import Locator, Page, expect
+
+from tests.server import Server
 
 
 def ask(page: Page, question: str) -> Locator:
@@ -26,3 +30,24 @@ def panel_opened(page: Page) -> Locator:
 def chat_row(page: Page, title: str) -> Locator:
     """The row of a chat in the list."""
     return page.locator(".chat-row").filter(has_text=title)
+
+
+def answered(server: Server, *questions: str) -> str:
+    """Make a chat with answers; gives its id. It is called like its first question."""
+    with server.client() as client:
+        chat_id = str(client.post("/api/chats", json={}).json()["id"])
+        for question in questions:
+            client.post(f"/api/chats/{chat_id}/messages", json={"content": question}).raise_for_status()
+    return chat_id
+
+
+def messages(server: Server, chat_id: str) -> list[dict[str, Any]]:
+    """The messages of a chat as the service has them."""
+    with server.client() as client:
+        found: list[dict[str, Any]] = client.get(f"/api/chats/{chat_id}/messages").json()["items"]
+        return found
+
+
+def go_to(page: Page, where: str) -> None:
+    """Go to a place by its address, as a link does."""
+    page.evaluate("(where) => { location.hash = where; }", where)

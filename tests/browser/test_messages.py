@@ -98,3 +98,10 @@ def test_a_finished_answer_is_not_begun_again_by_a_replay(page: Page) -> None:
     )
     assert (state["status"], state["content"], state["steps"]) == ("completed", "done", [])
     assert told == [None] * 4
+
+
+def test_an_end_that_is_told_again_takes_no_rating_back(page: Page) -> None:
+    rated = message("completed", "done") | {"feedback": {"rating": "up", "comment": None}}
+    state, told = fold(page, rated, [("answer.completed", {"message": message("completed", "done")})])
+    assert state == rated
+    assert told == [None]

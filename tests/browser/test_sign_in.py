@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.actions import ask, finished
+from tests.browser.actions import ask, chat_row, finished
 from tests.browser.conftest import OpenPage, clean, shot
-from tests.server import Server
+from tests.server import Server, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -106,3 +106,19 @@ def test_a_key_for_chats_only_shows_no_knowledge(closed: Server, open_page: Open
     page.locator(".answer button.cite").last.click()
     expect(page.locator("#panel")).to_contain_text("Your key opens chats only")
     expect(page.locator("#panel blockquote")).to_contain_text("port 8123")
+
+
+def test_what_was_deleted_before_a_sign_out_is_gone(closed: Server, open_page: OpenPage) -> None:
+    mine = {"Authorization": f"Bearer {key(closed, 'dora')}"}
+    page = open_page(closed, expected="status of 40")
+    sign_in(page, mine["Authorization"].removeprefix("Bearer "))
+    with closed.client() as client:
+        made = client.post("/api/chats", json={"title": "Plover"}, headers=mine).json()
+        row = chat_row(page, "Plover")
+        row.hover()
+        row.get_by_role("button", name="Delete").click()
+        expect(row).to_have_count(0)
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
+        address = f"/api/chats/{made['id']}"
+        eventually(lambda: client.get(address, headers=mine).status_code == 404, what="the deletion")

@@ -75,10 +75,10 @@ export const session = {
 
 export const kb = {
   search: (q, topic, signal) => json(`/api/kb/search${query({ q, topic, limit: 12 })}`, { signal }),
-  topics: () => json("/api/kb/topics"),
-  documents: (topic, cursor, limit = 100) => json(`/api/kb/documents${query({ topic, cursor, limit })}`),
+  topics: (signal) => json("/api/kb/topics", { signal }),
+  documents: (topic, cursor, limit = 100, signal = undefined) => json(`/api/kb/documents${query({ topic, cursor, limit })}`, { signal }),
   read: (name, first, last, revision = null) => json(documentPath(name) + query({ start_line: first, end_line: last, revision })),
-  gaps: () => json(`/api/kb/gaps${query({ state: "all", limit: 100 })}`),
+  gaps: (signal) => json(`/api/kb/gaps${query({ state: "all", limit: 100 })}`, { signal }),
   status: () => json("/api/kb/status"),
 };
 

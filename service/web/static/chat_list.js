@@ -1,7 +1,7 @@
 // The list of chats: newest first, by day, searched, renamed in place, deleted and brought back.
 
 import { chats } from "./api.js";
-import { debounced, h, iconButton } from "./dom.js";
+import { arrange, debounced, h, iconButton } from "./dom.js";
 import { tell } from "./notices.js";
 import { href } from "./route.js";
 import { dayName, moment, shortened } from "./text.js";
@@ -15,20 +15,22 @@ export const titleOf = (chat) => chat.title ?? "New chat";
 export class ChatList {
   #element;
   #chats = new Map(); // id -> {chat, row}; newest first
+  #activities = new Map(); // id -> "working" or "news"
+  #days = new Map(); // name -> {heading, list}
   #cursor = null;
   #query = "";
   #visit = 0;
-  #news = null; // id -> what became of a chat while the list was on its way; null is gone
+  #news = new Map(); // id -> what became of a chat while a list was on its way; null is gone
   #open = null;
-  #renaming = false;
   #deleted;
   #trash;
+  #older = h("button", { type: "button", class: "button more", on: { click: () => this.#more() } }, "Show older chats");
 
   /** `box` takes words to look for; `deleted(id)` is told when a chat goes, `restored(id)` when one comes back. */
   constructor(element, box, deleted, restored) {
     this.#element = element;
     this.#deleted = deleted;
-    this.#trash = new Trash(() => this.#render(), (chat) => (this.put(chat), restored(chat.id)));
+    this.#trash = new Trash(() => this.#render(), (chat) => this.#restored(chat, restored));
     element.addEventListener("keydown", (event) => this.#key(event));
     const typed = debounced(TYPING_MS, () => {
       this.#query = box.value.trim();
@@ -39,34 +41,47 @@ export class ChatList {
 
   /** Load the newest chats anew. Throws a Problem. */
   async load() {
+    await this.#page(null);
+  }
+
+  async #more() {
+    await this.#page(this.#cursor).catch((problem) => tell(problem, () => this.#more()));
+  }
+
+  /** Load a page of chats, the first one in place of all that are here. What happened meanwhile is newer than it. */
+  async #page(cursor) {
     const visit = (this.#visit += 1);
-    const news = (this.#news = new Map());
-    const page = await chats.list(null, this.#query);
+    this.#news.clear();
+    this.#older.disabled = true;
+    const page = await chats.list(cursor, this.#query).finally(() => (this.#older.disabled &&= visit !== this.#visit));
     if (visit !== this.#visit) return;
-    this.#news = null;
-    const open = this.#chats.get(this.#open)?.chat; // may be older than the newest ones
-    this.#chats = new Map(page.items.map((chat) => [chat.id, { chat, row: this.#row(chat) }]));
+    const open = this.#chats.get(this.#open); // may be older than the newest ones
+    const found = page.items.map((chat) => [chat.id, this.#entry(chat)]);
+    this.#chats = new Map(cursor === null ? found : [...this.#chats, ...found]);
     this.#cursor = page.next_cursor;
-    if (open && !this.#query && !this.#chats.has(open.id)) this.put(open);
-    else this.#render();
-    for (const [id, chat] of news) if (chat) this.put(chat); else this.remove(id);
+    if (open && !this.#query) this.#add(open.chat);
+    for (const [id, chat] of this.#news) if (chat) this.#add(chat); else this.#chats.delete(id);
+    this.#render();
   }
 
   /** A chat was made or changed. */
   put(chat) {
-    this.#news?.set(chat.id, chat);
-    if (this.#chats.has(chat.id)) return this.#update(chat);
-    if (this.#query) return;
-    const entries = [...this.#chats, [chat.id, { chat, row: this.#row(chat) }]];
-    this.#chats = new Map(entries.sort(([, one], [, other]) => other.chat.created_at.localeCompare(one.chat.created_at)));
-    this.#render();
+    this.#news.set(chat.id, chat);
+    if (this.#add(chat)) this.#render();
   }
 
   /** A chat is gone for good. */
   remove(id) {
-    this.#news?.set(id, null);
+    this.#news.set(id, null);
+    this.#activities.delete(id);
     this.#trash.forget(id);
     if (this.#chats.delete(id)) this.#render();
+  }
+
+  /** The title of a chat, if it is here. */
+  titleOf(id) {
+    const entry = this.#chats.get(id);
+    return entry ? titleOf(entry.chat) : null;
   }
 
   /** Bring back the chat that was deleted last, if it still can be. */
@@ -74,98 +89,130 @@ export class ChatList {
     this.#trash.undo();
   }
 
+  /** Delete at once what could still be brought back. */
+  async settle() {
+    await this.#trash.empty();
+  }
+
   /** Mark the chat that is open, if any. */
   set open(id) {
     this.#open = id;
-    for (const [other, { row }] of this.#chats) mark(row, other === id);
+    if (this.#activities.get(id) === "news") this.#activities.delete(id);
+    for (const [other, { row }] of this.#chats) this.#mark(row, other);
   }
 
   /** Show that a chat is being answered ("working"), has a new answer ("news"), or neither (""). */
   setActivity(id, activity) {
-    const row = this.#chats.get(id)?.row;
-    if (row) row.dataset.activity = activity === "news" && id === this.#open ? "" : activity;
+    this.#activities.set(id, activity === "news" && id === this.#open ? "" : activity);
+    const entry = this.#chats.get(id);
+    if (entry) this.#mark(entry.row, id);
   }
 
-  #update(chat) {
-    const entry = this.#chats.get(chat.id);
+  /** Give the entry of a chat; the row stays the one it was. */
+  #entry(chat) {
+    const entry = this.#chats.get(chat.id) ?? { chat, row: this.#row(chat) };
     entry.chat = chat;
-    const link = entry.row.querySelector(".chat-link");
-    if (link) link.querySelector(".chat-title").textContent = titleOf(chat);
-    link?.setAttribute("title", `${titleOf(chat)}\n${moment(chat.updated_at)}`);
+    showTitle(entry.row, titleOf(chat), chat);
+    return entry;
+  }
+
+  /** Take a chat in; give whether it is a new one. A search shows what it found and no other. */
+  #add(chat) {
+    const isNew = !this.#chats.has(chat.id);
+    if (isNew && this.#query) return false;
+    const entries = [...this.#chats.set(chat.id, this.#entry(chat))];
+    if (isNew) this.#chats = new Map(entries.sort(([, one], [, other]) => other.chat.created_at.localeCompare(one.chat.created_at)));
+    return isNew;
+  }
+
+  #restored(chat, restored) {
+    if (this.#add(chat)) this.#render();
+    restored(chat.id);
   }
 
   #render() {
-    if (this.#renaming) return;
-    const groups = new Map();
+    const rows = new Map();
     for (const { chat, row } of this.#chats.values()) {
       if (this.#trash.has(chat.id)) continue;
       const day = dayName(chat.created_at);
-      if (!groups.has(day)) groups.set(day, h("ul", { "aria-label": day }));
-      groups.get(day).append(row);
+      rows.set(day, [...(rows.get(day) ?? []), row]);
     }
-    const parts = [...groups].flatMap(([day, list]) => [h("h2", { class: "day" }, day), list]);
+    const parts = [...rows].flatMap(([day, itsRows]) => this.#day(day, itsRows));
     const none = this.#query ? "No chat has these words." : "Your chats will be listed here.";
     if (parts.length === 0) parts.push(h("p", { class: "empty-list" }, none));
-    if (this.#cursor) parts.push(h("button", { type: "button", class: "button more", on: { click: () => this.#more() } }, "Show older chats"));
-    this.#element.replaceChildren(...parts);
+    if (this.#cursor) parts.push(this.#older);
+    arrange(this.#element, parts);
   }
 
-  async #more() {
-    const page = await chats.list(this.#cursor, this.#query).catch((problem) => tell(problem, () => this.#more()));
-    if (!page) return;
-    for (const chat of page.items) if (!this.#chats.has(chat.id)) this.#chats.set(chat.id, { chat, row: this.#row(chat) });
-    this.#cursor = page.next_cursor;
-    this.#render();
+  #day(name, rows) {
+    if (!this.#days.has(name)) this.#days.set(name, [h("h2", { class: "day" }, name), h("ul", { "aria-label": name })]);
+    const [heading, list] = this.#days.get(name);
+    arrange(list, rows);
+    return [heading, list];
   }
 
   #row(chat) {
-    const row = h("li", { class: "chat-row", data: { chat: chat.id, activity: "" } });
+    const row = h("li", { class: "chat-row", data: { chat: chat.id } });
     this.#fill(row, chat);
-    mark(row, chat.id === this.#open);
     return row;
   }
 
   #fill(row, chat) {
-    const current = () => this.#chats.get(chat.id)?.chat ?? chat;
     const link = h(
       "a",
-      { class: "chat-link", href: href({ chat: chat.id }), title: `${titleOf(chat)}\n${moment(chat.updated_at)}` },
-      h("span", { class: "chat-title", dir: "auto" }, titleOf(chat)),
+      { class: "chat-link", href: href({ chat: chat.id }) },
+      h("span", { class: "chat-title", dir: "auto" }),
       h("span", { class: "activity" }),
     );
+    const current = () => this.#chats.get(chat.id)?.chat ?? chat;
     row.replaceChildren(
       link,
       iconButton("pencil", "Rename", () => this.#rename(row, current())),
       iconButton("trash", "Delete", () => this.#delete(current())),
     );
+    showTitle(row, titleOf(chat), chat);
+    this.#mark(row, chat.id);
   }
 
-  #rename(row, chat) {
+  #mark(row, id) {
+    const isOpen = id === this.#open;
+    row.toggleAttribute("data-open", isOpen);
+    row.dataset.activity = this.#activities.get(id) ?? "";
+    row.querySelector(".chat-link")?.setAttribute("aria-current", isOpen ? "page" : "false");
+  }
+
+  #rename(row, { id, title: former }) {
     const box = h("input", { class: "rename", type: "text", maxlength: 200, dir: "auto", "aria-label": "Title of the chat" });
-    box.value = titleOf(chat);
-    this.#renaming = true;
+    box.value = former ?? titleOf({});
     let done = false;
-    const finish = async (save) => {
+    const finish = (save, stay) => {
       if (done) return;
       done = true;
-      this.#renaming = false;
       const title = box.value.trim();
+      const chat = this.#chats.get(id)?.chat ?? { id, title: former };
       this.#fill(row, chat);
-      mark(row, chat.id === this.#open);
-      this.#render();
-      row.querySelector(".chat-link").focus();
-      if (!save || title === "" || title === chat.title) return;
-      await chats.rename(chat.id, title).then((changed) => this.put(changed), (problem) => tell(problem));
+      if (stay) row.querySelector(".chat-link").focus();
+      if (save && title !== "" && title !== (former ?? titleOf({}))) this.#retitle(row, chat, title);
     };
     box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.isComposing) finish(true);
+      if (event.key === "Enter" && !event.isComposing) finish(true, true);
       if (event.key !== "Escape") return;
       event.stopPropagation();
-      finish(false);
+      finish(false, true);
     });
-    box.addEventListener("blur", () => finish(true));
+    box.addEventListener("blur", () => finish(true, false)); // whoever goes elsewhere gets there
     row.replaceChildren(box);
     box.select();
+  }
+
+  /** Show the title at once. That it was taken, and what others make of it, the stream tells. */
+  async #retitle(row, chat, title) {
+    showTitle(row, title, chat);
+    const problem = await chats.rename(chat.id, title).then(() => null, (error) => error);
+    if (problem === null) return;
+    const now = this.#chats.get(chat.id)?.chat ?? chat;
+    showTitle(row, titleOf(now), now);
+    tell(problem, () => this.#retitle(row, now, title));
   }
 
   #delete(chat) {
@@ -196,8 +243,9 @@ export class ChatList {
   }
 }
 
-function mark(row, isOpen) {
-  row.toggleAttribute("data-open", isOpen);
-  if (isOpen) row.dataset.activity = row.dataset.activity === "news" ? "" : row.dataset.activity;
-  row.querySelector(".chat-link")?.setAttribute("aria-current", isOpen ? "page" : "false");
+function showTitle(row, title, chat) {
+  const link = row.querySelector(".chat-link");
+  if (!link) return; // it is being renamed
+  link.querySelector(".chat-title").textContent = title;
+  link.title = `${title}\n${moment(chat.updated_at)}`;
 }

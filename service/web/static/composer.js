@@ -50,7 +50,15 @@ export class Composer {
     this.#asking = true;
     const taken = await this.#ask(text).then(() => true, () => false);
     this.#asking = false;
-    if (!taken && this.#box.value === "") this.#give(text);
+    if (!taken) this.#give([text, this.#box.value].filter(Boolean).join("\n\n")); // the next one may have been begun
+  }
+
+  /** Ask again what was not taken; it leaves the box where it was put back. */
+  again(text) {
+    if (this.#busy || this.#asking) return;
+    const typed = this.#box.value;
+    if (typed === text || typed.startsWith(`${text}\n\n`)) this.#give(typed.slice(text.length).trimStart());
+    this.ask(text);
   }
 
   /** Ask what stands in the box. */

@@ -1,7 +1,7 @@
 // The side panel: a document at the cited lines, with the quote marked.
 
 import { kb } from "./api.js";
-import { h, icon, iconButton } from "./dom.js";
+import { debounced, h, icon, iconButton } from "./dom.js";
 import { tell } from "./notices.js";
 import { current, href } from "./route.js";
 import { lineRange } from "./text.js";
@@ -9,12 +9,16 @@ import { lineRange } from "./text.js";
 const BEFORE = 30; // lines shown around what is cited
 const AFTER = 60;
 const PAGE = 200;
+const SETTLED_MS = 250;
 const LINE_END = /\r\n|\n|\r/g; // as the index counts lines
 
 export class DocumentPanel {
   #element;
   #close;
   #shown = null; // what the panel shows, as a key
+  #route = null;
+  #citations = [];
+  #text = null; // the text that stands in it
   #visit = 0;
   #opener = null;
 
@@ -37,18 +41,42 @@ export class DocumentPanel {
     if (this.isOpen && key === this.#shown) return;
     if (!this.isOpen) this.#opener = document.activeElement;
     this.#shown = key;
-    const visit = (this.#visit += 1);
+    this.#route = { name, start, end, rev };
+    this.#citations = citations;
+    this.#text = null;
     this.#element.hidden = false;
     document.body.dataset.panel = "loading";
-    const first = Math.max(1, (start ?? 1) - BEFORE);
-    const last = start === null ? PAGE : end + AFTER;
-    const [text, problem] = await cited(name, first, last, rev).then((found) => [found, null], (error) => [null, error]);
-    if (visit !== this.#visit) return;
-    if (problem) this.#fill(name, null, h("div", { class: "panel-body" }, missing(problem, citations)));
-    else this.#fill(name, text, this.#body(text, { name, start, end, citations }));
+    if (!(await this.#load())) return;
     document.body.dataset.panel = "open";
     this.#element.querySelector(".line[data-cited]")?.scrollIntoView({ block: "center" });
     this.#element.querySelector(".panel-close").focus({ preventScroll: true });
+  }
+
+  /** The folder changed: show what has become of the document, and stay where the reader is. */
+  refresh = debounced(SETTLED_MS, async () => {
+    if (document.body.dataset.panel !== "open") return;
+    const { scrollTop } = this.#element.querySelector(".panel-body");
+    if (await this.#load()) this.#element.querySelector(".panel-body").scrollTop = scrollTop;
+  });
+
+  /** Load the text; gives whether other text than before stands there now. */
+  async #load() {
+    const visit = (this.#visit += 1);
+    const { name, start, end, rev } = this.#route;
+    const first = Math.max(1, (start ?? 1) - BEFORE);
+    const last = start === null ? PAGE : end + AFTER;
+    const [text, problem] = await cited(name, first, last, rev).then((found) => [found, null], (error) => [null, error]);
+    if (visit !== this.#visit || !this.#isNews(text, problem)) return false;
+    this.#text = text;
+    if (text) this.#fill(name, text, this.#body(text, { name, start, end, citations: this.#citations }));
+    else this.#fill(name, null, h("div", { class: "panel-body" }, missing(problem, this.#citations)));
+    return true;
+  }
+
+  #isNews(text, problem) {
+    if (this.#text === null) return true;
+    if (problem) return problem.status === 404;
+    return this.#text.revision !== text.revision || this.#text.current_revision !== text.current_revision;
   }
 
   hide() {
@@ -62,6 +90,7 @@ export class DocumentPanel {
   }
 
   #fill(name, text, body) {
+    const focused = this.#element.contains(document.activeElement);
     const close = iconButton("close", "Close the document (Esc)", () => this.#close());
     close.classList.add("panel-close");
     const about = text ? `${text.topic} · ${text.lines} lines` : "";
@@ -74,6 +103,7 @@ export class DocumentPanel {
       ),
       body,
     );
+    if (focused) close.focus({ preventScroll: true });
   }
 
   #body(text, { name, start, end, citations }) {
@@ -98,7 +128,7 @@ export class DocumentPanel {
     const button = h("button", { type: "button", class: "button more" }, "Show the lines before");
     button.addEventListener("click", async () => {
       const body = button.closest(".panel-body");
-      const part = await kb.read(text.name, Math.max(1, from - PAGE), from - 1, text.changed ? text.revision : null).catch((problem) => tell(problem, () => button.click()));
+      const part = await this.#part(button, text, Math.max(1, from - PAGE), from - 1);
       if (!part) return;
       const { scrollTop, scrollHeight } = body;
       add(part, "prepend");
@@ -109,10 +139,20 @@ export class DocumentPanel {
     return button;
   }
 
+  /** Read more lines of the text that stands there, not of what the document has become since. */
+  async #part(button, text, first, last) {
+    button.disabled = true;
+    const [part, problem] = await kb.read(text.name, first, last, text.revision).then((found) => [found, null], (error) => [null, error]);
+    button.disabled = false;
+    if (problem?.status === 404) this.refresh();
+    else if (problem) tell(problem, () => button.click());
+    return part;
+  }
+
   #later(text, from, add) {
     const button = h("button", { type: "button", class: "button more" }, "Show the lines after");
     button.addEventListener("click", async () => {
-      const part = await kb.read(text.name, from, from + PAGE - 1, text.changed ? text.revision : null).catch((problem) => tell(problem, () => button.click()));
+      const part = await this.#part(button, text, from, from + PAGE - 1);
       if (!part) return;
       add(part, "append");
       if (part.next_line !== null) button.replaceWith(this.#later(text, part.next_line, add));

@@ -56,6 +56,17 @@ export function placeIcons(root) {
   for (const element of root.querySelectorAll("[data-icon]")) element.prepend(icon(element.dataset.icon));
 }
 
+/** Give `parent` exactly these children, moving none that stands right: focus and clicks there go on undisturbed. */
+export function arrange(parent, wanted) {
+  const kept = new Set(wanted);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+  let next = parent.firstElementChild;
+  for (const child of wanted) {
+    if (child === next) next = next.nextElementSibling;
+    else parent.insertBefore(child, next);
+  }
+}
+
 /** Find an element of the shell by its id. */
 export const byId = (id) => document.getElementById(id);
 

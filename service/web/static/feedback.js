@@ -7,6 +7,9 @@ const LONGEST = 2000; // characters the service takes
 export class Feedback {
   #rate;
   #given = null; // {rating, comment}, as the service has it
+  #wanted = null; // the rating that was chosen last
+  #sent = Promise.resolve(true); // the rating that was sent last: the next one waits for it
+  #waiting = 0; // ratings that are on their way
   #box = h("textarea", { rows: 2, maxlength: LONGEST, dir: "auto", "aria-label": "Comment" });
   #form = h("form", { class: "comment", hidden: true });
   #note = h("p", { class: "comment-note quiet", dir: "auto", hidden: true });
@@ -27,7 +30,8 @@ export class Feedback {
   /** Show what the service has. */
   update(given) {
     this.#given = given ?? null;
-    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.rating === given?.rating));
+    if (this.#waiting === 0) this.#wanted = given?.rating ?? null;
+    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.rating === this.#wanted));
     this.#note.textContent = given?.comment ? `Your comment: ${given.comment}` : "";
     this.#note.hidden = !given?.comment || !this.#form.hidden;
   }
@@ -38,22 +42,34 @@ export class Feedback {
     return button;
   }
 
-  async #chosen(rating) {
-    const same = this.#given?.rating === rating;
+  #chosen(rating) {
+    const same = this.#wanted === rating;
     if (same && !this.#form.hidden) return this.#close();
-    const comment = same ? this.#given.comment : null;
+    const comment = same ? (this.#given?.comment ?? null) : null;
     this.#box.value = comment ?? "";
     this.#box.placeholder = rating === "up" ? "What was good about it? (optional)" : "What was wrong or missing? (optional)";
     this.#form.hidden = false;
     this.#note.hidden = true;
     this.#box.focus({ preventScroll: true });
     this.#form.scrollIntoView({ block: "nearest" });
-    if (!same && !(await this.#rate(rating, comment))) this.#close();
+    if (!same) this.#give(rating, comment);
+  }
+
+  /** Send a rating after those before it, and show it at once; resolves to whether it was taken. */
+  async #give(rating, comment) {
+    this.#wanted = rating;
+    this.#waiting += 1;
+    this.update(this.#given);
+    this.#sent = this.#sent.then(() => this.#rate(rating, comment));
+    const taken = await this.#sent;
+    this.#waiting -= 1;
+    this.update(this.#given);
+    return taken;
   }
 
   async #send() {
     const comment = this.#box.value.trim();
-    if (this.#given && (await this.#rate(this.#given.rating, comment || null))) this.#close();
+    if (this.#wanted && (await this.#give(this.#wanted, comment || null))) this.#close();
   }
 
   #key(event) {
@@ -70,6 +86,6 @@ export class Feedback {
     const focused = this.#form.contains(document.activeElement);
     this.#form.hidden = true;
     this.update(this.#given);
-    if (focused) this.buttons.find((button) => button.dataset.rating === this.#given?.rating)?.focus();
+    if (focused) this.buttons.find((button) => button.dataset.rating === this.#wanted)?.focus();
   }
 }

@@ -30,6 +30,8 @@ export function folderTrouble(status) {
 export class IndexStatus {
   #listeners = [];
   #timer = null;
+  #loading = false;
+  #again = false; // something happened since it was asked for
   status = null;
 
   /** Ask again soon: something happened. */
@@ -45,12 +47,17 @@ export class IndexStatus {
     if (this.status) listener(this.status);
   }
 
+  /** One request at a time, so that no older answer comes after a newer one. */
   async #load() {
     clearTimeout(this.#timer);
+    this.#again = this.#loading;
+    if (this.#loading) return;
+    this.#loading = true;
     const [status, problem] = await kb.status().then((found) => [found, null], (error) => [null, error]);
+    this.#loading = false;
     if (problem?.status === 403) return; // the key opens chats only
     const working = status === null || status.progress !== null || status.state === "starting";
-    this.#timer = setTimeout(() => this.#load(), working ? WORKING_MS : IDLE_MS);
+    this.#timer = setTimeout(() => this.#load(), this.#again ? 0 : working ? WORKING_MS : IDLE_MS);
     if (status === null) return;
     const news = this.status !== null && this.status.revision !== status.revision;
     this.status = status;

@@ -1,10 +1,11 @@
 // The knowledge view: search as you type, the documents by topic, and the state of the index.
 
 import { kb } from "./api.js";
-import { debounced, h, icon } from "./dom.js";
+import { arrange, debounced, h, icon } from "./dom.js";
 import { gapTable } from "./gaps.js";
 import { indexCard } from "./index_card.js";
 import { folderTrouble } from "./index_status.js";
+import { failure } from "./notices.js";
 import { change, current, href } from "./route.js";
 import { searchResults } from "./search_results.js";
 import { capitalized, counted } from "./text.js";
@@ -29,6 +30,7 @@ export class KnowledgeView {
   #card = h("div", { class: "index-card" });
   #columns = h("div", { class: "knowledge-columns", hidden: true }, this.#content, this.#card);
   #topicList = [];
+  #topicChips = new Map(); // name -> its button
   #index;
   #abort = null;
   #visit = 0;
@@ -37,10 +39,14 @@ export class KnowledgeView {
 
   /** The folder changed: show what is there now. */
   refresh = debounced(SETTLED_MS, () => {
-    if (this.#element.hidden) return;
     this.#shown = null;
-    this.show(current());
+    if (!this.#element.hidden) this.show(current());
   });
+
+  /** The reader goes to another view: what is shown here may be old by the time of coming back. */
+  leave() {
+    this.#shown = null;
+  }
 
   constructor(element, index) {
     this.#element = element;
@@ -75,16 +81,26 @@ export class KnowledgeView {
     this.#element.dataset.search = "loading";
     const parts = await this.#parts(route).catch((problem) => (problem.name === "AbortError" ? null : [failure(problem, this.refresh)]));
     if (visit !== this.#visit || parts === null) return;
-    this.#content.replaceChildren(...parts);
+    this.#replace(parts);
     this.#showTopics(route);
     this.#columns.hidden = false; // only now it is known where they stand
     this.#element.dataset.search = "done";
   }
 
+  /** Show other parts; what was unfolded stays so, and the focus stays on what is there again. */
+  #replace(parts) {
+    const focused = this.#content.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const unfolded = this.#content.querySelector(".gaps")?.open ?? false;
+    this.#content.replaceChildren(...parts);
+    this.#content.querySelector(".gaps")?.toggleAttribute("open", unfolded);
+    if (focused) this.#content.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
   async #parts(route) {
-    if (this.#topicList.length === 0 || !route.q) this.#topicList = (await kb.topics()).items;
-    if (!route.q) return this.#documents(route);
-    const result = await kb.search(route.q, route.topic, this.#abort.signal);
+    const { signal } = this.#abort;
+    if (this.#topicList.length === 0 || !route.q) this.#topicList = (await kb.topics(signal)).items;
+    if (!route.q) return this.#documents(route, signal);
+    const result = await kb.search(route.q, route.topic, signal);
     return [searchResults(result, { view: "knowledge", q: route.q, topic: route.topic }, (term) => this.#again(term))];
   }
 
@@ -93,8 +109,8 @@ export class KnowledgeView {
     change({ q: term });
   }
 
-  async #documents(route) {
-    const [page, gaps] = await Promise.all([kb.documents(route.topic, null, 200), kb.gaps()]);
+  async #documents(route, signal) {
+    const [page, gaps] = await Promise.all([kb.documents(route.topic, null, 200, signal), kb.gaps(signal)]);
     const table = route.topic ? null : gapTable(gaps.items);
     if (page.items.length === 0) return [table, h("p", { class: "empty" }, folderTrouble(this.#index.status) ?? NONE)].filter(Boolean);
     const byTopic = Map.groupBy(page.items, (item) => item.topic);
@@ -106,14 +122,14 @@ export class KnowledgeView {
 
   #showTopics(route) {
     const all = this.#topicList.reduce((sum, topic) => sum + topic.documents, 0);
-    const chip = (name, title, count) =>
-      h(
-        "button",
-        { type: "button", class: "chip", "aria-pressed": String(route.topic === name), on: { click: () => change({ topic: name }) } },
-        title,
-        h("span", { class: "count" }, String(count)),
-      );
-    this.#topics.replaceChildren(chip("", "All", all), ...this.#topicList.map((topic) => chip(topic.name, capitalized(topic.title), topic.documents)));
+    const chip = (name, title, count) => {
+      if (!this.#topicChips.has(name)) this.#topicChips.set(name, h("button", { type: "button", class: "chip", on: { click: () => change({ topic: name }) } }));
+      const button = this.#topicChips.get(name);
+      button.setAttribute("aria-pressed", String(route.topic === name));
+      button.replaceChildren(title, h("span", { class: "count" }, String(count)));
+      return button;
+    };
+    arrange(this.#topics, [chip("", "All", all), ...this.#topicList.map((topic) => chip(topic.name, capitalized(topic.title), topic.documents))]);
   }
 }
 
@@ -139,9 +155,4 @@ function documentLink(item, route) {
       h("span", { class: "document-about", dir: "auto" }, item.description || item.name),
     ),
   );
-}
-
-function failure(problem, retry) {
-  const again = h("button", { type: "button", class: "button", on: { click: retry } }, icon("retry"), "Try again");
-  return h("div", { class: "failure", role: "alert" }, icon("warning"), h("div", {}, h("p", {}, problem.message), again));
 }

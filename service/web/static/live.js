@@ -2,6 +2,7 @@
 //
 // EventSource reconnects by itself only after a broken connection; a reply other than 200 closes it for good.
 // So a closed one is opened anew after one to five seconds, at random, so that many pages do not return at once.
+// A tab that nobody has looked at yet does not connect, and a hidden one lets go when another tab does.
 
 const TYPES = [
   "message.created", "turn.started", "step.started", "step.completed", "answer.delta", "answer.reset",
@@ -9,6 +10,12 @@ const TYPES = [
   "kb.updated", "stream.reset",
 ];
 const HIDDEN_MS = 20_000; // browsers allow six connections a host: a hidden tab must not hold one
+const CHANNEL = "streams"; // tells hidden tabs at once that another one connects
+
+const delay = () => 1000 + Math.random() * 4000;
+
+/** Wait as long as a stream does before it is opened anew. */
+export const later = () => new Promise((done) => setTimeout(done, delay()));
 
 export class LiveStream {
   #url;
@@ -17,6 +24,7 @@ export class LiveStream {
   #timer = null;
   #handlers;
   #stopped = false;
+  #others = new BroadcastChannel(CHANNEL);
   #whenVisibility = () => this.#visibilityChanged();
 
   /**
@@ -28,17 +36,20 @@ export class LiveStream {
     this.#lastId = lastId;
     this.#handlers = handlers;
     document.addEventListener("visibilitychange", this.#whenVisibility);
-    this.#connect();
+    this.#others.addEventListener("message", () => document.hidden && this.#disconnect());
+    if (!document.hidden) this.#connect();
   }
 
   stop() {
     this.#stopped = true;
+    this.#others.close();
     document.removeEventListener("visibilitychange", this.#whenVisibility);
     this.#disconnect();
   }
 
   #connect() {
     this.#disconnect();
+    this.#others.postMessage("connecting");
     const source = new EventSource(this.#url(this.#lastId));
     this.#source = source;
     source.addEventListener("open", () => this.#handlers.open?.(this.#lastId !== null));
@@ -61,7 +72,7 @@ export class LiveStream {
     if (this.#stopped || source !== this.#source) return;
     const closed = source.readyState === EventSource.CLOSED;
     this.#handlers.lost?.(closed);
-    if (closed && !this.#stopped) this.#timer = setTimeout(() => this.#connect(), 1000 + Math.random() * 4000);
+    if (closed && !this.#stopped) this.#timer = setTimeout(() => this.#connect(), delay());
   }
 
   #visibilityChanged() {

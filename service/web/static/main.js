@@ -20,16 +20,17 @@ let openTitle = "New chat";
 let wasOpen = null; // the chat that was open when it was deleted
 
 placeIcons(document);
-const readsKnowledge = await admitted();
+const readsKnowledge = await admitted(() => list.settle());
 const index = new IndexStatus();
 const list = new ChatList(
   byId("chat-list"),
   byId("chat-query"),
   (id) => {
-    wasOpen = id === current().chat ? id : null;
-    if (wasOpen) go({});
+    if (id !== current().chat) return;
+    wasOpen = id;
+    go({});
   },
-  (id) => id === wasOpen && go({ chat: id }),
+  (id) => id === wasOpen && atNewChat() && go({ chat: id }),
 );
 const panel = new DocumentPanel(byId("panel"), () => change({ doc: null }));
 const knowledge = new KnowledgeView(byId("knowledge-view"), index);
@@ -40,11 +41,14 @@ const conversation = new Conversation(byId("conversation"), byId("scroller"), by
   failed: (problem) => tell(problem),
   stateChanged: showState,
   chatChanged: showTitle,
-  gone: () => (list.remove(current().chat), go({}, { replace: true })),
+  created,
+  reopen: (id) => openChat(id, () => current().chat === id),
+  gone,
   connection: (isLost) => connection("chat", isLost),
   welcome: () => greeting,
 });
 const greeting = readsKnowledge ? welcome(index, begin) : welcomeToChats(begin);
+let visit = 0; // counts the ways to a place: whoever comes late at one has nothing to show any more
 
 function begin(question) {
   composer.ask(question);
@@ -63,76 +67,85 @@ function showTitle(chat) {
 
 function setTitle(title) {
   byId("view-title").textContent = title;
-  document.title = `${title} · kb-agent`;
+  document.title = title ? `${title} · kb-agent` : "kb-agent";
 }
+
+const atNewChat = () => current().view === "chat" && current().chat === null;
 
 /** Ask in the open chat, or in a new one. */
 async function ask(question) {
   try {
-    if (conversation.chatId === null) {
-      const chat = await chats.create();
-      list.put(chat);
-      await openChat(chat.id);
-      go({ chat: chat.id }, { replace: true });
-    }
     await conversation.ask(question);
   } catch (problem) {
     const passing = problem.status === 0 || problem.status >= 500 || (problem.status === 429 && problem.code !== "quota_exhausted");
-    tell(problem, passing ? () => composer.submit() : null); // the question is back in its box by then
+    tell(problem, passing ? () => composer.again(question) : null); // the question is back in its box by then
     throw problem;
   }
+}
+
+/** A new chat has come to be; the reader may have gone elsewhere since its question was asked. */
+function created(chat, isOpen) {
+  list.put(chat);
+  if (isOpen && atNewChat()) go({ chat: chat.id }, { replace: true });
+}
+
+function gone(id) {
+  list.remove(id);
+  if (current().chat !== id) return conversation.showNew();
+  tell(new Problem("gone", "This chat was deleted."));
+  go({}, { replace: true });
 }
 
 function stop() {
   conversation.stop().catch((problem) => tell(problem, stop));
 }
 
-async function openChat(id) {
-  document.body.dataset.state = "loading";
-  list.open = id;
-  await conversation.open(id);
-}
-
 async function show(route) {
+  const mine = (visit += 1);
+  const isHere = () => mine === visit;
   const inChat = route.view === "chat";
   document.body.dataset.view = route.view;
   byId("chat-view").hidden = !inChat;
   byId("knowledge-view").hidden = inChat;
   byId("open-knowledge").setAttribute("aria-current", inChat ? "false" : "page");
   toggleSidebar(false);
-  if (inChat) await showChat(route.chat);
+  if (inChat) await showChat(route.chat, isHere);
   else showKnowledge(route);
+  if (!isHere()) return;
   if (route.doc) await panel.show(route, conversation.quotesIn(route));
   else panel.hide();
 }
 
-async function showChat(id) {
-  if (id !== null && id === conversation.chatId) list.open = id;
-  else if (id === null) {
-    list.open = null;
-    openTitle = "New chat";
-    conversation.showNew();
-    composer.focus();
-  } else {
-    const problem = await openChat(id).then(() => null, (error) => error);
-    if (problem) return refuse(problem, id);
+async function showChat(id, isHere) {
+  knowledge.leave();
+  list.open = id;
+  const isOpen = id !== null && id === conversation.chatId;
+  if (!isOpen) {
+    openTitle = id === null ? titleOf({}) : (list.titleOf(id) ?? "");
     composer.focus();
   }
   setTitle(openTitle);
-  offerExport();
+  if (id === null) conversation.showNew();
+  else if (!isOpen) await openChat(id, isHere);
+  if (isHere()) offerExport();
+}
+
+async function openChat(id, isHere) {
+  document.body.dataset.state = "loading";
+  const problem = await conversation.open(id).then(() => null, (error) => error);
+  if (!problem) return;
+  if (!(problem instanceof Problem)) throw problem;
+  if (!isHere()) return;
+  document.body.dataset.state = "ready";
+  if (problem.status !== 404) return;
+  tell(new Problem(problem.code, "This chat does not exist any more."));
+  go({}, { replace: true });
 }
 
 function offerExport() {
   const id = current().view === "chat" ? conversation.chatId : null;
   byId("export").hidden = id === null;
   if (id !== null) byId("export").href = chats.exportUrl(id);
-}
-
-function refuse(problem, id) {
-  if (!(problem instanceof Problem)) throw problem;
-  const gone = problem.status === 404;
-  tell(gone ? new Problem(problem.code, "This chat does not exist any more.") : problem, gone ? null : () => showChat(id));
-  if (gone) go({}, { replace: true });
 }
 
 function showKnowledge(route) {
@@ -167,6 +180,7 @@ function received(type, data) {
   if (type === "kb.updated") {
     index.refresh();
     knowledge.refresh();
+    panel.refresh();
   }
 }
 
@@ -174,6 +188,7 @@ function loadList() {
   list.load().catch((problem) => tell(problem, loadList));
   index.refresh();
   knowledge.refresh();
+  panel.refresh();
 }
 
 function keyPressed(event) {
@@ -222,5 +237,6 @@ new LiveStream(allEventsUrl, null, {
     begun = true;
   },
 });
+if (document.hidden) loadList(); // its stream begins once somebody looks
 nameModel();
 show(current());

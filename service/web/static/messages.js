@@ -45,8 +45,9 @@ export class Messages {
     const id = data.message_id ?? data.message?.id;
     const known = this.#byId.get(id);
     if (type === "message.created") return known ? null : this.#added(data.message);
+    if (known && isFinal(known)) return null; // what is told again is older: a rating may have come since
     if (type === "answer.completed" || type === "turn.failed" || type === "turn.cancelled") return this.#added(data.message);
-    if (!known || isFinal(known)) return null;
+    if (!known) return null;
     if (type === "turn.started") Object.assign(known, { status: "running", model: data.model, content: "" });
     else if (type === "answer.reset") known.content = "";
     else if (type === "step.started" || type === "step.completed") noteStep(known, data.step);

@@ -1,6 +1,6 @@
 // Short messages at the edge of the page. They go by themselves, but not while somebody is at them.
 
-import { byId, h, iconButton } from "./dom.js";
+import { byId, h, icon, iconButton } from "./dom.js";
 
 const SHOWN_MS = 12_000;
 const MOST = 3;
@@ -36,6 +36,12 @@ export function notice(text, { role = "status", action = null, act = null, ended
   if (byId("notices").childElementCount > MOST) byId("notices").firstElementChild.dispatchEvent(new Event("end"));
   wait();
   return away;
+}
+
+/** Make a lasting message: what could not be shown in this place, and a button to try again. */
+export function failure(problem, retry) {
+  const again = h("button", { type: "button", class: "button", on: { click: retry } }, icon("retry"), "Try again");
+  return h("div", { class: "failure", role: "alert" }, icon("warning"), h("div", {}, h("p", {}, problem.message), again));
 }
 
 /** Read a text to those who listen to the page. */

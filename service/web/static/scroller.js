@@ -30,7 +30,7 @@ export class Scroller {
   /** Bring the newest turn to the top. */
   toNewestTurn() {
     this.#following = false;
-    const turn = this.#content.lastElementChild;
+    const turn = this.#turn;
     if (turn) this.#box.scrollTop = turn.offsetTop - this.#content.offsetTop;
     this.#resized();
   }
@@ -48,6 +48,10 @@ export class Scroller {
     this.#resized();
   }
 
+  get #turn() {
+    return this.#content.querySelector(".turn:last-child");
+  }
+
   #resized() {
     if (this.#following) this.#box.scrollTop = this.#box.scrollHeight;
     this.#button.hidden = this.atEnd;
@@ -59,7 +63,7 @@ export class Scroller {
   }
 
   #moved() {
-    const turn = this.#content.lastElementChild;
+    const turn = this.#turn;
     const overflows = turn !== null && turn.offsetHeight > this.#box.clientHeight + NEAR;
     const { scrollTop: top } = this.#box;
     // Only who goes up leaves the end: an end that has moved away since the last scrolling is no one's doing.

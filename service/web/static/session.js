@@ -2,21 +2,23 @@
 
 import { session } from "./api.js";
 import { byId, h } from "./dom.js";
+import { tell } from "./notices.js";
 
 const ENDED = "sign-in-ended"; // kept while the page begins anew
 
 
 /**
  * Wait until somebody may ask, signed in where that is needed; from then on the end of a sign-in is noticed.
- * Gives whether he may read the knowledge base too, beside asking it.
+ * Gives whether he may read the knowledge base too, beside asking it. `leaving()` does what is left to do before a
+ * sign-out.
  */
-export async function admitted() {
+export async function admitted(leaving) {
   const [who, problem] = await session.get().then((found) => [found, null], (error) => [null, error]);
   if (problem?.status === 401) return signedIn();
   addEventListener("refused", recheck, { once: true });
   byId("who").hidden = !who?.signed_in;
   byId("who-name").textContent = who?.name ?? "";
-  byId("sign-out").addEventListener("click", leave);
+  byId("sign-out").addEventListener("click", () => leave(leaving));
   const readsKnowledge = who?.scopes.includes("kb") ?? true;
   for (const id of ["open-knowledge", "index-badge"]) byId(id).hidden = !readsKnowledge;
   return readsKnowledge;
@@ -31,9 +33,11 @@ async function recheck() {
   } else addEventListener("refused", recheck, { once: true });
 }
 
-async function leave() {
-  await session.end().catch(() => null);
-  location.reload();
+async function leave(leaving) {
+  await leaving();
+  const problem = await session.end().then(() => null, (error) => error);
+  if (problem === null || problem.status === 401) location.reload();
+  else tell(problem, () => leave(leaving));
 }
 
 /** Ask for a key. Never resolves: the page begins anew with it, wherever it stood. */

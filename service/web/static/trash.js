@@ -16,7 +16,7 @@ export class Trash {
   constructor(changed, restored) {
     this.#changed = changed;
     this.#restored = restored;
-    addEventListener("pagehide", () => this.#empty());
+    addEventListener("pagehide", () => this.empty());
   }
 
   has(id) {
@@ -60,19 +60,21 @@ export class Trash {
     const { chat } = this.#waiting.get(id);
     this.#waiting.delete(id);
     this.#leaving.add(id);
-    const problem = await chats.delete(id).then(() => null, (error) => error);
+    const problem = await chats.delete(id, true).then(() => null, (error) => error);
     if (problem === null || problem.status === 404) return; // the stream tells when it is gone
     this.#leaving.delete(id);
     this.#changed();
     tell(problem, () => this.put(chat, title));
   }
 
-  #empty() {
-    for (const [id, { away }] of this.#waiting) {
+  /** Delete at once what could still be brought back. */
+  async empty() {
+    const going = [...this.#waiting].map(([id, { away }]) => {
       away();
       this.#leaving.add(id);
-      chats.delete(id, true).catch(() => null); // nobody is left to tell
-    }
+      return chats.delete(id, true).catch(() => null); // nobody is left to tell
+    });
     this.#waiting.clear();
+    await Promise.all(going);
   }
 }

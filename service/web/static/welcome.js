@@ -25,8 +25,9 @@ export function welcome(index, ask) {
   let revision = null;
   index.onChange((status) => {
     about.replaceChildren(...describe(status));
-    if (revision !== status.revision) offer(examples, ask);
+    if (revision === status.revision) return;
     revision = status.revision;
+    offer(examples, ask, () => revision === status.revision);
   });
   return greeting(about, examples);
 }
@@ -60,9 +61,9 @@ function describe(status) {
   ];
 }
 
-async function offer(examples, ask) {
+async function offer(examples, ask, isNewest) {
   const page = await kb.documents(null, null, 200).catch(() => null);
-  if (page === null) return;
+  if (page === null || !isNewest()) return;
   const names = new Set(page.items.map((document) => document.name));
   const known = EXAMPLES.filter(([, name]) => names.has(name)).map(([question]) => question);
   const questions = known.length >= 2 ? known : page.items.slice(0, 4).map(({ title }) => asQuestion(title));

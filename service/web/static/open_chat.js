@@ -1,0 +1,269 @@
+// One chat while it is open: its history, its stream, the question that is on its way. What comes back after the
+// reader has gone elsewhere ends in here, where nobody sees it.
+
+import { spoken } from "./answer.js";
+import { chats, fragments, Problem } from "./api.js";
+import { h } from "./dom.js";
+import { LiveStream, later } from "./live.js";
+import { isFinal } from "./messages.js";
+import { failure } from "./notices.js";
+import { parseFragments } from "./prose.js";
+import { newKey, question } from "./question.js";
+import { codePoints } from "./text.js";
+import { Thread } from "./thread.js";
+
+export class OpenChat {
+  id; // null until the first question of a new chat
+  element = h("div", { class: "thread" });
+  #scroller;
+  #actions;
+  #thread;
+  #loading = null; // resolves once the history stands
+  #failed = false; // it could not be loaded
+  #stream = null;
+  #cursor = null; // of the messages before those that are shown
+  #asked = null; // {id, stop}: a question is on its way and its answer has not begun
+  #bubble = null; // that question, until the stream tells of it
+  #ticket = null; // {content, key} of a question that may have arrived although its request failed
+  #rereading = new Set();
+  #closed = false;
+
+  /**
+   * Actions: openCitation(citation), failed(problem), stateChanged(), chatChanged(chat), created(chat, isOpen),
+   * gone(id), connection(isLost), announce(text), reopen(id), welcome() -> element.
+   */
+  constructor(id, scroller, actions) {
+    this.id = id;
+    this.#scroller = scroller;
+    this.#actions = actions;
+    this.#thread = new Thread(this.element, {
+      openCitation: actions.openCitation,
+      askAgain: (answer) => this.#again(answer),
+      rate: (answer, rating, comment) => this.#rate(answer, rating, comment),
+    });
+    if (id === null) this.element.append(actions.welcome());
+  }
+
+  /** Whether a question of this chat is being answered. */
+  get busy() {
+    return this.#asked !== null || this.#thread.messages.running !== null;
+  }
+
+  get messages() {
+    return this.#thread.messages.all;
+  }
+
+  /** Load the history and follow what happens from then on. Throws a Problem, and offers to try again. */
+  load() {
+    this.#failed = false;
+    this.#loading = this.#load().catch((problem) => {
+      this.#failed = true;
+      if (!this.#closed) this.element.replaceChildren(failure(problem, () => this.#actions.reopen(this.id)));
+      throw problem;
+    });
+    return this.#loading;
+  }
+
+  /** The reader has gone elsewhere. A question on its way is asked all the same. */
+  close() {
+    this.#closed = true;
+    this.#stream?.stop();
+  }
+
+  /** Send a question. It stands in the chat at once; throws a Problem when the service did not take it. */
+  async ask(content) {
+    if (this.#ticket?.content !== content) this.#ticket = { content, key: newKey() };
+    this.#bubble = h("section", { class: "turn" }, question({ content }));
+    this.#bubble.firstElementChild.dataset.pending = "";
+    this.element.querySelector(".welcome, .failure")?.remove();
+    this.element.append(this.#bubble);
+    this.#scroller.toNewestTurn();
+    await this.#send(async () => {
+      if (this.id === null) await this.#create();
+      else await (this.#failed ? this.load() : this.#loading);
+      return chats.ask(this.id, content, this.#ticket.key);
+    });
+    this.#ticket = null;
+  }
+
+  /** Stop the answer that is being written, or is about to be. Throws a Problem. */
+  async stop() {
+    const { running } = this.#thread.messages;
+    if (running) await chats.cancel(this.id, running.id);
+    else if (this.#asked) this.#asked.stop = true;
+  }
+
+  async #create() {
+    const chat = await chats.create();
+    this.id = chat.id;
+    this.#actions.created(chat, !this.#closed);
+    if (!this.#closed) this.#loading = this.#reload(); // goes on beside the question
+  }
+
+  async #again(answer) {
+    if (this.busy) return;
+    await this.#send(() => chats.regenerate(this.id, answer.id)).catch(this.#actions.failed);
+  }
+
+  async #send(request) {
+    const asked = (this.#asked = { id: null, stop: false });
+    this.#changed();
+    try {
+      asked.id = (await request()).id;
+      if (asked.stop) await chats.cancel(this.id, asked.id);
+    } catch (problem) {
+      if (this.#asked === asked) this.#settle();
+      throw problem;
+    }
+    if (this.#asked === asked && this.#thread.messages.get(asked.id)) this.#settle(); // told of before
+  }
+
+  /** The question is in the chat, or came back. */
+  #settle() {
+    this.#asked = null;
+    this.#dropBubble();
+    if (this.id === null && !this.#closed) this.element.replaceChildren(this.#actions.welcome());
+    this.#changed();
+  }
+
+  #dropBubble() {
+    this.#bubble?.remove();
+    this.#bubble = null;
+  }
+
+  #changed() {
+    if (!this.#closed) this.#actions.stateChanged();
+  }
+
+  async #load() {
+    const chat = await chats.get(this.id); // before its messages: the stream tells what happens after
+    const page = await chats.messages(this.id);
+    const history = page.items.reverse();
+    const rendered = await this.#rendered(history);
+    if (this.#closed) return;
+    this.#show(history, rendered, page.next_cursor);
+    this.#actions.chatChanged(chat);
+    this.#follow(chat.last_event_id ?? null);
+    this.#changed();
+  }
+
+  #show(history, rendered, cursor) {
+    const again = this.#stream !== null;
+    this.#cursor = cursor;
+    this.#thread.fill(history, rendered);
+    this.#offerEarlier();
+    const known = this.#asked?.id && this.#thread.messages.get(this.#asked.id);
+    const last = history.findLast((message) => message.role === "user");
+    if (known) this.#asked = null;
+    if (known || last?.content === this.#ticket?.content) this.#dropBubble();
+    if (this.#bubble) this.element.append(this.#bubble);
+    if (!again) this.#scroller.toNewestTurn();
+  }
+
+  #follow(lastId) {
+    this.#stream?.stop();
+    this.#stream = new LiveStream((last) => chats.eventsUrl(this.id, last), lastId, {
+      event: (type, data) => this.#received(type, data),
+      open: () => this.#actions.connection(false),
+      lost: (closed) => this.#lost(closed),
+    });
+  }
+
+  /** Load anew, until it succeeds or the chat is gone. */
+  async #reload() {
+    try {
+      await this.#load();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      if (this.#closed) return;
+      if (problem.status === 404) return void this.#actions.gone(this.id);
+      this.#actions.connection(true);
+      await later();
+      if (!this.#closed) await this.#reload();
+    }
+  }
+
+  async #rendered(messages) {
+    const answers = messages.filter((message) => message.role === "assistant" && message.content);
+    if (answers.length === 0) return new Map();
+    return parseFragments(await fragments(this.id, answers.map((message) => message.id)));
+  }
+
+  async #rate(answer, rating, comment) {
+    const rated = await chats.rate(this.id, answer.id, rating, comment).catch(this.#actions.failed);
+    if (rated) this.#thread.show({ ...this.#thread.messages.get(answer.id), feedback: rated.feedback });
+    return Boolean(rated);
+  }
+
+  #received(type, data) {
+    if (type === "stream.reset") {
+      this.#stream.stop();
+      this.#loading = this.#reload();
+    } else if (type === "chat.deleted") this.#actions.gone(this.id);
+    else if (type === "chat.updated") this.#actions.chatChanged(data.chat);
+    else this.#apply(this.#thread.apply(type, data));
+  }
+
+  #apply(changed) {
+    if (changed === null) return;
+    const { message, isNew, gap } = changed;
+    if (isNew) this.#added(message);
+    else if (gap) this.#reread(message.id);
+    this.#noted(message);
+  }
+
+  #noted(message) {
+    if (isFinal(message) && message.role === "assistant") this.#actions.announce(spoken(message));
+    this.#changed();
+  }
+
+  #added(message) {
+    const follow = message.role === "user" && (this.#bubble !== null || this.#scroller.atEnd);
+    if (message.role === "user") this.#dropBubble();
+    else this.#asked = null;
+    this.element.querySelector(".welcome")?.remove();
+    this.#thread.add(message);
+    if (follow) this.#scroller.toNewestTurn();
+  }
+
+  /** Text is missing: read the message as it is. It may have grown, or ended, by the time that comes. */
+  async #reread(id) {
+    if (this.#rereading.has(id)) return;
+    this.#rereading.add(id);
+    const message = await chats.message(this.id, id).catch(() => null);
+    this.#rereading.delete(id);
+    const known = this.#thread.messages.get(id);
+    if (this.#closed || !message || !known || isFinal(known)) return;
+    if (!isFinal(message) && codePoints(message.content) <= codePoints(known.content)) return;
+    this.#thread.show(message);
+    this.#noted(message);
+  }
+
+  async #lost(closed) {
+    this.#actions.connection(true);
+    if (!closed) return;
+    const problem = await chats.get(this.id).then(() => null, (error) => error);
+    if (problem?.status === 404 && !this.#closed) this.#actions.gone(this.id);
+  }
+
+  #offerEarlier() {
+    if (!this.#cursor) return;
+    const button = h("button", { type: "button", class: "button earlier" }, "Show earlier messages");
+    button.addEventListener("click", () => this.#loadEarlier(button));
+    this.element.prepend(button);
+  }
+
+  async #loadEarlier(button) {
+    button.disabled = true;
+    const page = await chats.messages(this.id, this.#cursor).catch(this.#actions.failed);
+    const rendered = page && (await this.#rendered(page.items).catch(this.#actions.failed));
+    button.disabled = false;
+    if (!rendered || !button.isConnected) return;
+    const turns = this.#thread.older(page.items.reverse(), rendered);
+    this.#cursor = page.next_cursor;
+    this.#scroller.keepingPlace(() => {
+      button.replaceWith(...turns);
+      this.#offerEarlier();
+    });
+  }
+}
