@@ -55,6 +55,7 @@ from service.housekeeping import Retention, observe_commit, prune_records, sampl
 from service.kb.folder import Folder
 from service.kb.index import Changes, Listeners, Reconciler
 from service.kb.search import KnowledgeBase
+from service.kb.tidying import Tidying
 from service.kb.waiting import Arrivals
 from service.kb.watcher import Intervals, Watcher
 from service.providers import open_model
@@ -178,6 +179,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "gaps": gap_watch.run,
             "watcher": watcher.run,
+            "tidying": Tidying(db).run,
             "erase": partial(every, _MINUTE, store.erase),
             "prune": partial(every, _HOUR, partial(prune_records, log, questions, kept)),
             "loop-lag": partial(sample_lag, metrics),

@@ -25,6 +25,7 @@ from service.database import open_database
 from service.kb.folder import Folder
 from service.kb.index import Reconciler
 from service.kb.search import KnowledgeBase
+from service.kb.tidying import Tidying
 
 DEPTH = 10
 _ENDINGS = frozenset({".md"})
@@ -73,12 +74,13 @@ async def measure(directory: Path) -> list[Outcome]:
 
 @contextlib.asynccontextmanager
 async def open_index(folder: Path, data: Path) -> AsyncIterator[KnowledgeBase]:
-    """Index a folder, print what that took, and search it."""
+    """Index a folder, print what that took, tidy the index as the service does, and search it."""
     async with open_database(data) as database:
         async with Reconciler(database, Folder(folder, _ENDINGS, 5_000_000), settle=0.0) as index:
             started, cpu = time.perf_counter(), time.process_time()
             await index.reconcile()
             seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        await Tidying(database).tidy()
         passages = await database.read(lambda c: c.execute("SELECT count(*) FROM passages").fetchone()[0])
         print(
             f"indexed {passages} passages in {seconds:.2f} s, {passages / cpu:.0f} a CPU second, "

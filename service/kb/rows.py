@@ -123,11 +123,6 @@ def clear(tx: Transaction) -> None:
     tx.execute(_sql()["set_meta"], ("version", _VERSION))
 
 
-def merge(tx: Transaction, pages: int = 64) -> None:
-    """Tidy the full-text index a little, at most about `pages` pages of work; worth it after many writes."""
-    tx.execute(_sql()["merge_postings"], (pages,))
-
-
 def skip_file(tx: Transaction, name: str, reason: str, detail: str) -> None:
     """Note that a file of the folder is not indexed, and why."""
     tx.execute(_sql()["insert_skipped"], (name, reason, detail))
@@ -246,6 +241,7 @@ def _insert_passages(tx: Transaction, parts: Sequence[Part], ids: Sequence[int])
 def _count(tx: Transaction, passages: int, terms: int) -> None:
     tx.execute(_sql()["add_total"], ("passages", passages))
     tx.execute(_sql()["add_total"], ("terms", terms))
+    tx.execute(_sql()["add_total"], ("untidied", abs(passages)))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:

@@ -101,8 +101,17 @@ DELETE FROM documents;
 DELETE FROM skipped_files;
 
 -- name: merge_postings
--- A bounded amount of tidying in the full-text index: fewer segments make faster queries.
+-- Rewrite some pages of the full-text index in one segment, without what was deleted.
 INSERT INTO passages_fts (passages_fts, rank) VALUES ('merge', ?);
+
+-- name: total_changes
+-- Rows that this connection has changed so far.
+SELECT total_changes();
+
+-- name: tidiness
+-- Passages that came or went since the full-text index was merged; whether versions that are not served are left.
+SELECT coalesce((SELECT CAST(value AS INTEGER) FROM kb_meta WHERE key = 'untidied'), 0),
+       EXISTS (SELECT 1 FROM documents WHERE live = 0);
 
 -- name: fingerprints
 -- What is indexed: name, fingerprint, revision.
@@ -136,4 +145,4 @@ ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + excluded.value;
 
 -- name: clear_totals
 -- There is nothing in the index.
-DELETE FROM kb_meta WHERE key IN ('passages', 'terms');
+DELETE FROM kb_meta WHERE key IN ('passages', 'terms', 'untidied');

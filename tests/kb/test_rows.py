@@ -127,14 +127,3 @@ async def test_a_new_fingerprint_is_noted_without_touching_the_rest() -> None:
         known = await db.read(rows.indexed)
 
     assert known["a.md"] == rows.Indexed(state, document("a.md", "x").revision)
-
-
-async def test_tidying_changes_no_answer() -> None:
-    async with opened() as db:
-        kb = KnowledgeBase(db, search_timeout=60)
-        await fill(db, {f"{n}.md": f"lantern {n}" for n in range(50)})
-        before = await kb.search("lantern 7")
-        await db.write(rows.merge)
-        await check_index(db)
-
-        assert (await kb.search("lantern 7")).hits == before.hits
