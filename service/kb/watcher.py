@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from service.kb import mounts
 from service.kb.file_events import FileEvents, Watch
 from service.kb.folder import Root
 from service.kb.index import Reconciler, Status, Step
@@ -37,8 +38,11 @@ class Watcher:
         self._reconciler = reconciler
         self._intervals = intervals
         self._wake = asyncio.Event()
+        self._watch = watch
         self._events = FileEvents(watch, self._wake.set)
         self._root: Root | None = None
+        self._device: int | None = None
+        self._shared = False
         self._nudged = False
         self._beat: float | None = None
         self._scanned_at = -math.inf
@@ -78,7 +82,7 @@ class Watcher:
 
     async def _turn(self, now: float) -> None:
         if now >= self._tick_at:
-            self._found(await self._reconciler.locate(), now)
+            await self._found(await self._reconciler.locate(), now)
         await self._events.tend(self._root, now)
         self._compare_content(now)
         reason = self._reason(now)
@@ -91,11 +95,15 @@ class Watcher:
         else:
             await self._rest(now)
 
-    def _found(self, root: Root | None, now: float) -> None:
+    async def _found(self, root: Root | None, now: float) -> None:
         """Note which directory the folder is by now; another one is looked at once, and watched."""
         if root != self._root:
             self._root = root
             self._nudged = True
+        device = root.identity[0] if root is not None else None
+        if device != self._device:
+            self._device = device
+            self._shared = device is not None and await asyncio.to_thread(mounts.is_shared, device)
         self._tick_at = now + _TICK
 
     def _reason(self, now: float) -> Literal["hint", "echo", "timer"] | None:
@@ -111,9 +119,9 @@ class Watcher:
         return "timer" if now >= self._scanned_at + self._interval() else None
 
     def _interval(self) -> float:
-        if self._events.mode != "poll":
-            return self._intervals.scan
-        return max(self._intervals.poll, _POLL_SHARE * self._scan_seconds)
+        """Until the next timed scan. Events do not tell what others change on a shared drive."""
+        polling = self._events.mode == "poll" or (self._shared and self._watch == "auto")
+        return max(self._intervals.poll, _POLL_SHARE * self._scan_seconds) if polling else self._intervals.scan
 
     async def _scan(self, *, timed: bool) -> None:
         self._nudged = self._events.hinted = False

@@ -11,6 +11,7 @@ import pytest
 
 from service.database import Transaction
 from service.kb.index import Changes
+from service.kb.search import KnowledgeBase
 from tests.kb.live import (
     DEFAULT_SETTLE,
     USUAL,
@@ -186,6 +187,46 @@ async def test_the_files_of_a_config_map_switch_together(tmp_path: Path) -> None
         assert await found.text("a.md") == await found.text("sub/c.md") == "generation 0020"
     assert all(len(generations) == 1 for generations in seen), seen
     assert len(seen) >= 6
+
+
+def check_out(folder: Path, generation: int) -> None:
+    """Publish a generation as git-sync does: a new tree, one rename of the link to it, the old tree removed."""
+    for n in range(8):
+        write(
+            folder / f".trees/{generation}/docs/d{n}.md", f"# Part {n}\n\nPart {n} is of generation {generation}"
+        )
+    write(folder / f".trees/{generation}/docs/only{generation}.md", "Nowhere else.")
+    (folder / "next").symlink_to(f".trees/{generation}")
+    (folder / "next").rename(folder / "current")
+    shutil.rmtree(folder / f".trees/{generation - 1}", ignore_errors=True)
+
+
+async def test_every_swap_of_a_linked_checkout_is_followed_while_others_ask(tmp_path: Path) -> None:
+    check_out(tmp_path, 0)
+    root, stop, seen = tmp_path / "current/docs", asyncio.Event(), [0]
+    async with live(root, tmp_path / "data", watch="auto", intervals=USUAL, settle=DEFAULT_SETTLE) as found:
+        kb = KnowledgeBase(found.db, search_timeout=5)
+
+        async def ask() -> int:
+            hits = (await kb.search("which generation is part 3 of")).hits
+            return int(next(hit.text for hit in hits if hit.document == "d3.md").split()[-1])
+
+        async def ask_on() -> None:
+            while not stop.is_set():
+                seen.append(await ask())
+
+        asking = asyncio.create_task(ask_on())
+        for generation in range(1, 21):
+            check_out(tmp_path, generation)
+            if generation % 4 == 0:
+                await found.wait_names({*(f"d{n}.md" for n in range(8)), f"only{generation}.md"}, 10)
+                for n in range(8):
+                    await found.wait_text(f"d{n}.md", (root / f"d{n}.md").read_text(), 10)
+                assert await ask() == generation
+        stop.set()
+        await asking
+    assert seen == sorted(seen)
+    assert {name[:4] for changes in found.told for name in changes.removed} == {"only"}
 
 
 async def test_a_file_that_is_written_slowly_is_never_served_in_part(tmp_path: Path) -> None:

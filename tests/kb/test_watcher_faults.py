@@ -5,6 +5,7 @@ import ctypes
 import mmap
 import os
 import resource
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from service.kb.mounts import is_shared, is_shared_by
 from service.kb.watcher import Intervals
 from tests.kb.live import (
     EVENTS_ONLY,
@@ -128,6 +130,56 @@ async def test_what_is_mounted_over_the_folder_is_the_folder(watched: Live, kind
         write(watched.root / "mounted.md", "newer")
         await watched.wait_text("mounted.md", "newer")
     await watched.wait_names(names)
+
+
+@contextmanager
+def seen_through(kind: str, place: Path) -> Iterator[tuple[Path, Path]]:
+    """A folder, and one below it whose changes show in it and make no event there."""
+    below, root, upper, work = (place / name for name in ("below", "knowledge", "upper", "work"))
+    for folder in (below, root, upper, work):
+        folder.mkdir()
+    if kind == "overlay":
+        with mounted(root, "-t", "overlay", "-o", f"lowerdir={below},upperdir={upper},workdir={work}", "none"):
+            yield below, root
+    else:
+        subprocess.run(["bindfs", str(below), str(root)], check=True)
+        try:
+            yield below, root
+        finally:
+            subprocess.run(["umount", "--lazy", str(root)], check=True)
+
+
+POLLED = Intervals(scan=NEVER, poll=0.3, content=NEVER)  # from the start, for the kind of file system it is
+MOUNTS = [("overlay", Intervals(scan=0.4, poll=0.3, content=NEVER)), ("fuse", POLLED)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize(("kind", "intervals"), MOUNTS if shutil.which("bindfs") else MOUNTS[:1])
+async def test_a_mount_that_makes_no_events_is_polled(tmp_path: Path, kind: str, intervals: Intervals) -> None:
+    with seen_through(kind, tmp_path) as (below, root):
+        names = fill(below, 7)
+        async with live(root, tmp_path / "data", watch="auto", intervals=intervals) as found:
+            for n in range(3):
+                write(below / min(names), f"edit {n}")
+                await found.wait_text(min(names), f"edit {n}", 10)
+            await found.wait_status(lambda status: status.watcher_mode == "poll", 10)
+
+
+TABLE = """\
+22 28 0:20 / /sys rw,nosuid - sysfs sysfs rw
+28 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+31 28 0:52 / /srv/with\\040space rw shared:1 master:2 - nfs4 host:/docs rw,vers=4.2
+32 28 0:53 / /mnt/a rw - fuse.sshfs host: rw
+33 28 8:1 / /mnt/b rw - fuseblk /dev/sda1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "shared"), [((254, 0), False), ((0, 52), True), ((0, 53), True), ((8, 1), False), ((9, 9), False)]
+)
+def test_network_drives_and_fuse_are_told_by_the_table_of_mounts(device: tuple[int, int], shared: bool) -> None:
+    assert is_shared_by(TABLE, os.makedev(*device)) is shared
+    assert is_shared(Path("/proc").stat().st_dev) is False
 
 
 async def test_changes_without_events_lead_to_polling_and_an_event_leads_back(tmp_path: Path) -> None:
