@@ -164,6 +164,8 @@ class FileEvents:
         if paths:
             self._misses = 0
         inside = f"{self._current.root.path}/" if self._current is not None else ""
+        # The folder itself: it may be gone, and another one with the same number in its place, unwatched.
+        self._renew = self._renew or inside[:-1] in paths
         self.named |= {path.removeprefix(inside) for path in paths if path.startswith(inside)}
         if not paths or len(self.named) > _NAMES or not all(path.startswith(inside) for path in paths):
             self.hinted = True

@@ -3,11 +3,13 @@
 import asyncio
 import shutil
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from service.kb import rows
+from service.kb.status import Status
 from service.kb.watcher import Intervals
 from tests.kb.live import (
     DEFAULT_SETTLE,
@@ -124,6 +126,26 @@ async def test_a_folder_that_is_deleted_and_made_again_is_watched_again(watched:
     assert {name for changes in watched.told for name in changes.removed} == set()
     write(watched.root / "new.md", "newer")
     await watched.wait_text("new.md", "newer")
+
+
+async def test_a_folder_made_again_with_the_same_number_is_watched_again(tmp_path: Path) -> None:
+    root = tmp_path / "knowledge"
+    names = fill(root, 20)
+    async with live(root, tmp_path / "data", watch="auto", intervals=EVENTS_ONLY) as found:
+        await found.wait_names(names, 10)
+        shutil.rmtree(root)  # ext4 gives the next folder the same inode
+        fill(root, 20, "other")
+        write(root / "new.md", "new")
+        await found.wait_names(names | {"new.md"}, 10)
+        await found.wait_status(lambda status: status.watcher_mode == "events" and rested(status, 2), 20)
+        write(root / "new.md", "newer")
+        await found.wait_text("new.md", "newer", 10)
+
+
+def rested(status: Status, seconds: float) -> bool:
+    """Whether the last scan is so long ago."""
+    last = datetime.fromisoformat(status.last_scan or "")
+    return datetime.now(UTC) - last > timedelta(seconds=seconds)
 
 
 async def test_a_folder_that_is_renamed_away_is_not_followed(watched: Live) -> None:
