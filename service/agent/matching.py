@@ -84,8 +84,13 @@ class AskedTerms:
     def strength(self, passage: PassageTerms) -> float:
         """BM25 of a passage as a share of what one full of every term would get, 0 to 1."""
         room = _K1 * (1 - _B + _B * passage.size / _TYPICAL_SIZE)
-        held = ((self.weights[term], passage.counts[term]) for term in self.terms if term in passage.counts)
-        return min(1.0, sum(weight * count / (count + room) for weight, count in held) / self.total)
+        held: dict[str, float] = defaultdict(float)
+        for term, count in passage.counts.items():
+            for asked, likeness in self._forms.get(term, ()):
+                held[asked] += likeness * count
+        return min(
+            1.0, sum(self.weights[term] * count / (count + room) for term, count in held.items()) / self.total
+        )
 
     def likeness(self, heading: str) -> float:
         """How nearly a heading asks the question: harmonic mean of both shares, 0 to 1."""

@@ -105,6 +105,23 @@ async def test_each_piece_of_text_comes_by_itself_and_every_quote_has_a_marker()
     assert "Smiljan" in reply.content
 
 
+REMINDERS = "## Wann werden Mahnungen verschickt?\n\nNach 14 Tagen; die Mahngebühr ist 5 Euro."
+ENDING = "## How do I cancel my subscription?\n\nGo to Billing and choose Cancel."
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "told"),
+    [
+        ("Mahngebühren", REMINDERS, "die Mahngebühr ist 5 Euro"),
+        ("subscription cancellation", ENDING, "Go to Billing"),
+    ],
+)
+async def test_other_forms_of_a_word_and_a_heading_that_asks_are_evidence(
+    question: str, text: str, told: str
+) -> None:
+    assert told in await answer(question, passage(1, "faq.md", text))
+
+
 async def test_what_no_passage_tells_is_refused_without_any_marker() -> None:
     text = await answer(
         "Who won the football cup in Brazil last season?",
