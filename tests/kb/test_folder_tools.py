@@ -219,9 +219,9 @@ async def test_every_swap_of_a_linked_checkout_is_followed_while_others_ask(tmp_
         for generation in range(1, 21):
             check_out(tmp_path, generation)
             if generation % 4 == 0:
-                await found.wait_names({*(f"d{n}.md" for n in range(8)), f"only{generation}.md"}, 10)
+                await found.wait_names({*(f"d{n}.md" for n in range(8)), f"only{generation}.md"})
                 for n in range(8):
-                    await found.wait_text(f"d{n}.md", (root / f"d{n}.md").read_text(), 10)
+                    await found.wait_text(f"d{n}.md", (root / f"d{n}.md").read_text())
                 assert await ask() == generation
         stop.set()
         await asking

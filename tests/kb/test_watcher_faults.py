@@ -161,8 +161,8 @@ async def test_a_mount_that_makes_no_events_is_polled(tmp_path: Path, kind: str,
         async with live(root, tmp_path / "data", watch="auto", intervals=intervals) as found:
             for n in range(3):
                 write(below / min(names), f"edit {n}")
-                await found.wait_text(min(names), f"edit {n}", 10)
-            await found.wait_status(lambda status: status.watcher_mode == "poll", 10)
+                await found.wait_text(min(names), f"edit {n}")
+            await found.wait_status(lambda status: status.watcher_mode == "poll")
 
 
 TABLE = """\
