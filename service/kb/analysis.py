@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from service.kb import function_words
 from service.kb.words import PLAIN, Term, exact, latin, other, word
 
-ANALYZER_VERSION: Final = "3"
+ANALYZER_VERSION: Final = "4"
 
 _CACHED_TOKEN: Final = 40  # a longer token is a run of a script without spaces, seldom met twice
 

@@ -18,6 +18,11 @@ SHORT_CODE: Final = 8  # E0425, sha256: digits of a code so short mean nothing b
 PLAIN: Final = re.compile("[A-Za-z][a-z]*|[A-Z]+s?")
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATOR: Final = re.compile(r"[._\-+#]+")
+_DATE: Final = re.compile(
+    r"(?P<y>\d{4})[-_](?P<m>0?[1-9]|1[0-2])[-_](?P<d>0?[1-9]|[12]\d|3[01])(?:T\d\d)?"
+    r"|(?P<D>0?[1-9]|[12]\d|3[01])\.(?P<M>0?[1-9]|1[0-2])\.(?P<Y>\d{4})"
+)
+_MEASURE: Final = re.compile(r"(\d+(?:\.\d+)?)((?!(?:s|st|nd|rd|th)\b)[A-Za-z]{1,4})", re.IGNORECASE)
 _ARABIC: Final = re.compile("[\u0600-\u06ff]")
 
 
@@ -46,7 +51,11 @@ def latin(token: str) -> Iterator[Term]:
 
 def _compound(token: str) -> Iterator[Term]:
     segments = [segment for segment in _SEPARATOR.split(token) if segment]
-    if token.endswith(("+", "#")):
+    if date := _DATE.fullmatch(token):
+        yield from _date(*(date.group("y", "m", "d") if date["y"] else date.group("Y", "M", "D")))
+    elif measure := _MEASURE.fullmatch(token):
+        yield from _measure(measure[1], measure[2])
+    elif token.endswith(("+", "#")):
         yield exact(token.lower(), identifier=True)
     elif all(segment.isdigit() for segment in _numeric(segments)):
         yield from _numbers(token, segments)
@@ -63,7 +72,7 @@ def _numeric(segments: list[str]) -> list[str]:
 
 
 def _numbers(token: str, segments: list[str]) -> Iterator[Term]:
-    """Versions, addresses, decimals whole and by their first two numbers; ranges and dates in parts."""
+    """Versions, addresses, decimals whole and by their first two numbers; ranges in parts."""
     numbers = _numeric(segments)
     if "-" in token or "_" in token:
         yield from (exact(number) for number in numbers)
@@ -73,6 +82,20 @@ def _numbers(token: str, segments: list[str]) -> Iterator[Term]:
         yield exact(".".join(numbers[:2]))
 
 
+def _date(year: str, month: str, day: str) -> Iterator[Term]:
+    """A day whichever way it is written, and its numbers as they are said."""
+    yield exact(f"{year}{month:0>2}{day:0>2}")
+    yield from (exact(number.lstrip("0")) for number in (year, month, day))
+
+
+def _measure(number: str, unit: str) -> Iterator[Term]:
+    """A number with its unit, as it may be written with a space between."""
+    yield exact(number + unit.lower())
+    yield exact(number)
+    if len(unit) > 1:
+        yield from latin(unit)
+
+
 def _whole_and_parts(token: str, segments: list[str]) -> Iterator[Term]:
     parts = [part for segment in segments for part in _PART.findall(segment)]
     whole = "".join(segments).lower()
@@ -80,6 +103,9 @@ def _whole_and_parts(token: str, segments: list[str]) -> Iterator[Term]:
     words = [word(part.lower()) for part in parts if part.isalpha() and len(part) > (2 if short else 1)]
     numbers = [exact(part) for part in parts if part.isdigit() and not short]
     yield _whole(whole, words, identifier=_is_code(token, segments))
+    for inner in token.split(".") if "." in token else ():
+        if "".join(segments) != (joined := _SEPARATOR.sub("", inner)) != inner:
+            yield _whole(joined.lower(), words, identifier="_" in inner)
     if len(parts) > 1:
         yield from words
         yield from numbers

@@ -140,10 +140,24 @@ def test_identifiers_are_known_by_how_they_are_written(text: str, expected: set[
         ("python", "python3"),
         ("sha 256", "sha-256"),
         ("sha256", "sha-256"),
+        ("poolsize", "db.pool_size"),
+        ("pool_size", "db.pool_size"),
+        ("25 MB", "25MB"),
+        ("1.5 GiB", "1.5GiB"),
+        ("2026-5-3", "2026-05-03"),
+        ("3.5.2026", "2026-05-03"),
+        ("20260503", "03.05.2026"),
+        ("5/3/2026", "2026-05-03T10:00:01Z"),
     ],
 )
 def test_a_compound_is_found_whole_and_by_its_parts(asked: str, written: str) -> None:
     assert set(keys(asked)) <= set(keys(written))
+
+
+def test_the_same_numbers_in_another_order_are_another_date() -> None:
+    assert keys("2026-05-03")[0] != keys("2026-03-05")[0]
+    assert keys("2026-13-05") == ["2026", "13", "05"]
+    assert keys("2024.10.1") == ["2024.10.1", "2024.10"]
 
 
 @pytest.mark.parametrize(
