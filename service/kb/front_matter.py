@@ -1,6 +1,9 @@
 """The YAML block at the top of a text file: title, topic, tags, description, aliases."""
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import yaml
@@ -11,6 +14,22 @@ MAX_CHARS: Final = 16_384
 MAX_DEPTH: Final = 8
 MAX_VALUE_CHARS: Final = 500
 MAX_ITEMS: Final = 64
+
+_FIELDS: Final = ("title", "topic", "description", "tags", "aliases")
+_FIELD: Final = re.compile(rf"(?:{'|'.join(_FIELDS)})\s*:", re.IGNORECASE)
+_ALIKE: Final = 0.8  # of 1: `titel`, `topics`, `tag` are near a field, `status` is not
+_NO_MAPPING: Final = "front matter is not a mapping of names to values, as in `title: Ports`"
+_IN_QUOTES: Final = "put the value in quotes"
+# What authors do most often, by how the parser complains of it.
+_ADVICE: Final = {
+    "mapping values are not allowed": 'put a value that holds ": " in quotes',
+    "cannot start any token": _IN_QUOTES,
+    "tab character": "indent with spaces",
+    "did not find expected key": _IN_QUOTES,
+    "block sequence entries": _IN_QUOTES,
+    "end of stream": "close what was opened: a quote or a bracket",
+    "did not find expected ',' or": "close what was opened: a quote or a bracket",
+}
 
 # The C parser is about ten times faster; both read every scalar as text, so that `title: 1.10` stays 1.10.
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -38,7 +57,10 @@ def parse(lines: Lines) -> FrontMatter:
     """Read the block between two `---` lines at the top. A broken block stays ordinary text, with a warning."""
     end = _closing_line(lines)
     if end is None:
-        return FrontMatter()
+        opened = len(lines) > 1 and lines[0].rstrip() == "---" and _FIELD.match(lines[1])
+        return FrontMatter(
+            warnings=("front matter is not closed: a line `---` is missing below it",) if opened else ()
+        )
     if end < 0:
         return FrontMatter(warnings=(f"front matter is not closed within {MAX_CHARS} characters",))
     source = lines.text[lines.starts[1] : lines.starts[end]]
@@ -50,7 +72,7 @@ def parse(lines: Lines) -> FrontMatter:
     except yaml.YAMLError as error:
         problem, values = _explain(error), None
     if values is None:
-        return FrontMatter(rule=end, warnings=(problem or "front matter is not a mapping of names to values",))
+        return FrontMatter(rule=end, warnings=(problem or _NO_MAPPING,))
     return _fields(values, end + 1)
 
 
@@ -71,7 +93,7 @@ def _refusal(source: str) -> str | None:
     depth = 0
     for event in yaml.parse(source, Loader=_Loader):
         if getattr(event, "anchor", None) is not None:
-            return "front matter with anchors or aliases is refused"
+            return "front matter with anchors or aliases is refused; put a value that begins with * or & in quotes"
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -96,11 +118,19 @@ def _explain(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or "cannot be read"
     where = f" at line {mark.line + 2}" if mark is not None else ""
-    return f"front matter is not valid YAML{where}: {what}"
+    advice = next((f"; {advice}" for part, advice in _ADVICE.items() if part in what), "")
+    return f"front matter is not valid YAML{where}: {what.removesuffix(' in this context')}{advice}"
+
+
+def _misspelt(names: Iterable[str]) -> Iterator[str]:
+    """Names that are nearly those of fields: their values would go unread without a word."""
+    for name in names:
+        near = get_close_matches(name, _FIELDS, 1, _ALIKE) if name not in _FIELDS else ()
+        yield from (f"front matter: `{name}` is not read; did you mean `{field}`?" for field in near)
 
 
 def _fields(values: dict[str, object], lines: int) -> FrontMatter:
-    warnings: list[str] = []
+    warnings = [*_misspelt(values)]
     return FrontMatter(
         lines=lines,
         title=_text(values, "title", warnings),

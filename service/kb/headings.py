@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from service.kb.lines import Lines
@@ -32,6 +33,10 @@ _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 _NOT_SETEXT = re.compile(r"\s*$| {4}|\t|\s*(?:[>|]|[-*+][ \t]|\d{1,9}[.)][ \t])")
 _FENCE = re.compile(r"\s*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
+# Blocks of HTML that blank lines do not end (CommonMark 4.6): how they begin, and what ends each.
+_HTML: Final = re.compile(r" {0,3}(?:(<!--)|<(pre|script|style|textarea)(?=[\s>]|$))", re.IGNORECASE)
+_COMMENT_END: Final = re.compile("-->")
+_HTML_END: Final = re.compile(r"</(?:pre|script|style|textarea)>", re.IGNORECASE)
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*")
 _ADOC = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)[ \t]*")
 _ADOC_BLOCK = re.compile(r"(-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,})[ \t]*\w*[ \t]*")
@@ -58,28 +63,44 @@ def plain_heading(markup: str) -> str:
 def _markdown(lines: Lines, start: int) -> Outline:
     headings: list[Heading] = []
     verbatim: list[tuple[int, int]] = []
-    fence, opened, previous = "", 0, ""
+    ends: Callable[[str], object] | None = None
+    opened, previous = 0, ""
     for index in range(start, len(lines)):
         line = lines[index]
-        if fence:
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+        if ends is not None:
+            if ends(line):
                 verbatim.append((opened, index))
-                fence = ""
-            previous = ""
+                ends = None
             continue
-        mark = _FENCE.match(line)
-        if mark:
-            fence, opened = mark[1], index
+        ends = _opened(line)
+        if ends is not None:
+            opened = index
+            line = ""
         elif "#" in line and (atx := _ATX.fullmatch(line)):
             headings.append(Heading(index, index, len(atx[1]), plain_heading(atx[2] or "")))
             line = ""
         elif previous and (setext := _SETEXT.fullmatch(line)) and not _NOT_SETEXT.match(previous):
             headings.append(Heading(index - 1, index, 1 if "=" in setext[1] else 2, plain_heading(previous)))
             line = ""
-        previous = "" if mark else line
-    if fence:
+        previous = line
+    if ends is not None:
         verbatim.append((opened, len(lines) - 1))
     return Outline(tuple(h for h in headings if h.text), tuple(verbatim))
+
+
+def _opened(line: str) -> Callable[[str], object] | None:
+    """What tells the last line of the verbatim block that begins with this one; None where none does."""
+    if mark := _FENCE.match(line):
+        return partial(_ends_fence, mark[1])
+    html = _HTML.match(line) if "<" in line else None
+    if html is None:
+        return None
+    end = (_COMMENT_END if html[1] else _HTML_END).search
+    return None if end(line) else end
+
+
+def _ends_fence(fence: str, line: str) -> bool:
+    return line.strip().startswith(fence) and not line.strip().strip(fence[0])
 
 
 def _underlined(lines: Lines, start: int) -> Outline:

@@ -34,6 +34,13 @@ _SEARCH_SECONDS: Final = 5.0
 _PARAGRAPH: Final = 2_500  # characters, about 400 words: two passages and more without a place to cut
 _SECTION: Final = 9_000  # characters, about 1,500 words
 _LINKS: Final = frozenset({"outside", "broken_link", "loop", "duplicate", "not_regular"})
+_HELP: Final = {
+    "not_text": "save it as UTF-8",
+    "too_large": "split it, or raise KB_MAX_FILE_BYTES",
+    "outside": "copy the file into the folder, or mount it there",
+    "broken_link": "mend or remove it",
+    "permission": "let its user read it",
+}
 _LINE: Final = re.compile(r" at line (\d+)")
 _VERBATIM: Final = ("|", "+-", "    ", "\t", "http")
 
@@ -62,10 +69,11 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The remarks by file and line, and the names of the documents."""
+    """The remarks by file and line, the names of the documents, and how many files have other endings."""
 
     remarks: tuple[Remark, ...]
     documents: tuple[str, ...]
+    ignored: int
 
 
 async def check(folder: Folder) -> Checked:
@@ -79,7 +87,7 @@ async def check(folder: Folder) -> Checked:
     apart = {remark.file for remark in remarks if remark.code in {"duplicate_content", "empty"}}
     remarks += await _unreachable(folder, [page for page in pages if page.document.name not in apart])
     ordered = sorted(remarks, key=lambda remark: (remark.file, remark.line, remark.code))
-    return Checked(tuple(ordered), tuple(page.document.name for page in pages))
+    return Checked(tuple(ordered), tuple(page.document.name for page in pages), scan.ignored)
 
 
 def _read(folder: Folder) -> tuple[Scan, list[_Page], list[Skipped]]:
@@ -136,7 +144,7 @@ def _of_files(folder: Folder, scan: Scan, unread: Iterable[Skipped]) -> Iterator
 
 def _advice(reason: str, detail: str) -> str:
     text = detail.split(": ", 1)[1] if detail.startswith("line ") else detail
-    help_ = {"not_text": "save it as UTF-8", "too_large": "split it, or raise KB_MAX_FILE_BYTES"}.get(reason)
+    help_ = _HELP.get(reason)
     return f"not indexed: {text}" + (f"; {help_}" if help_ and help_ not in text else "")
 
 

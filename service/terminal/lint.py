@@ -30,7 +30,7 @@ async def lint(call: Invocation, folder: Path | None, *, strict: bool) -> int:
     remarks = (*checked.remarks, *_never_retrieved(settings, path, checked))
     counts = Counter[str](remark.level for remark in remarks)
     if call.as_json:
-        report = {"folder": str(path), "documents": len(checked.documents)}
+        report = {"folder": str(path), "documents": len(checked.documents), "ignored": checked.ignored}
         levels = {level: counts[level] for level in ("error", "warning", "info")}
         found = {"counts": levels, "remarks": [asdict(remark) for remark in remarks]}
         call.out.json(report | found)
@@ -71,3 +71,6 @@ def _show(
         for level, name in (("error", "error"), ("warning", "warning"), ("info", "note"))
     )
     call.out.print(f"{len(checked.documents)} documents in {path}: {told}")
+    if checked.ignored:
+        files = "1 file has" if checked.ignored == 1 else f"{checked.ignored:,} files have"
+        call.out.print(f"{files} another ending than those of KB_EXTENSIONS, so not indexed")

@@ -25,9 +25,13 @@ def test_findings_are_told_with_file_and_line_and_decide_the_exit_code(folder: P
     assert kb_agent(folder, "lint", "--strict").returncode == 1
 
     (folder / "knowledge" / "photo.md").write_bytes(b"a\n\x89PNG\x00\x01")
+    (folder / "knowledge" / "manual.pdf").write_bytes(b"%PDF-1.7")
+    assert "ending" not in clean.stdout
+    assert "1 file has another ending" in kb_agent(folder, "lint").stdout
     failed = kb_agent(folder, "lint", "knowledge", "--json")
     assert (failed.returncode, failed.stderr) == (1, "")
     report = json.loads(failed.stdout)
+    assert report["ignored"] == 1
     assert report["counts"] == {"error": 1, "warning": 1, "info": 0}
     (error,) = [remark for remark in report["remarks"] if remark["level"] == "error"]
     assert (error["file"], error["line"], error["code"]) == ("photo.md", 2, "not_text")

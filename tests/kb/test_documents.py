@@ -118,6 +118,16 @@ class TestHeadings:
 
         assert [p.heading for p in document("a.md", text).passages] == ["A", "B", "C"]
 
+    def test_comments_and_preformatted_html_hold_no_headings(self) -> None:
+        text = (
+            "<!-- # no\n\n# no\n-->\n# A\n<pre>\n# no\n\nno\n---\n</pre> x\n# B\n<!-- one line -->\n# C\n"
+            "text <!-- inside\n# D\n<script>\n# no"
+        )
+        found = document("a.md", text)
+
+        assert [p.heading for p in found.passages] == ["", "A", "B", "C", "D"]
+        assert found.title == "A"
+
     @pytest.mark.parametrize("above", ["- item", "> quote", "| a | b |", "    code", "1. item", ""])
     def test_a_rule_below_something_else_is_no_heading(self, above: str) -> None:
         assert {p.heading for p in document("a.md", f"# A\n\n{above}\n---\ntext\n").passages} == {"A"}

@@ -21,8 +21,13 @@ def test_its_fields_describe_the_document_and_are_not_passages() -> None:
     ("block", "warning"),
     [
         ("title: [unclosed", "not valid YAML at line 3"),
-        ("title: a: b", "not valid YAML at line 2: mapping values are not allowed"),
-        ("- a\n- b", "not a mapping"),
+        ("title: a: b", "not valid YAML at line 2: mapping values are not allowed; put a value that holds"),
+        (
+            "title: @home",
+            "not valid YAML at line 2: found character that cannot start any token; put the value in",
+        ),
+        ("title: T\n\ttags: [x]", "not valid YAML at line 3: found a tab character that violates indentation; in"),
+        ("- a\n- b", "not a mapping of names to values, as in `title: Ports`"),
         ("a: &x 1\nb: *x", "anchors or aliases"),
         ("a: &x [&y [1]]", "anchors or aliases"),
         ("a: " + "[" * 9 + "]" * 9, "deeper than 8"),
@@ -53,8 +58,21 @@ def test_nesting_is_refused_before_it_exhausts_the_stack() -> None:
     assert "deeper than" in document("a.md", f"---\na: {'[' * 8000}\n---\ntext").warnings[0]
 
 
-def test_a_block_that_never_closes_is_a_warning_only_where_it_is_long() -> None:
-    assert document("a.md", "---\ntitle: T\n").warnings == ()
+def test_names_that_are_nearly_those_of_fields_are_told() -> None:
+    found = document("a.md", "---\ntitel: T\nTopics: x\ntag: [a]\nauthor: me\nslug: a\n---\ntext")
+
+    assert found.warnings == (
+        "front matter: `titel` is not read; did you mean `title`?",
+        "front matter: `topics` is not read; did you mean `topic`?",
+        "front matter: `tag` is not read; did you mean `tags`?",
+    )
+
+
+def test_a_block_that_never_closes_is_a_warning_where_it_is_long_or_holds_a_field() -> None:
+    assert document("a.md", "---\nA rule above a text.\n").warnings == ()
+    opened = document("a.md", "---\ntitle: T\n\n# H\n")
+    assert opened.warnings == ("front matter is not closed: a line `---` is missing below it",)
+    assert opened.passages[0].start_line == 1
     found = document("a.md", "---\n" + "word\n" * 5000)
 
     assert found.warnings == ("front matter is not closed within 16384 characters",)
