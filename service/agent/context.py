@@ -21,7 +21,6 @@ _DROPPED: Final = '{"note": "This older result was left out to save space. Call 
 _SHORTENED: Final = "Shortened to fit. Ask for fewer passages or lines to see more of each."
 _SHORTEST: Final = 200  # characters of a passage that are kept in any case
 _MARKER: Final = re.compile(r" ?\[\d{1,3}\]")
-EXCHANGES: Final = 20  # earlier exchanges that are read at most, whatever the window
 
 
 def system_prompt() -> str:

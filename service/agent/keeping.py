@@ -44,13 +44,12 @@ class RevisionText:
 
 
 async def texts_cited(
-    kb: KnowledgeBase, citations: Iterable[Citation], sources: Iterable[Source]
+    kb: KnowledgeBase, passages: Sequence[Source], citations: Iterable[Citation]
 ) -> tuple[KeptText, ...]:
     """What to keep for an answer: each cited document as the index has it, if that is still the cited revision.
 
-    Else, and where the database cannot be read, the passage that the tool returned. Never raises.
+    Else, and where the database cannot be read, that of the `passages` which a tool returned. Never raises.
     """
-    passages = tuple(sources)
     kept: dict[KeptText, None] = {}
     for citation in citations:
         if not any(_holds(text, citation) for text in kept):

@@ -9,10 +9,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, aclosing
+from functools import partial
 from typing import Final
 
 from service.agent.admission import Admission
-from service.agent.context import EXCHANGES, system_prompt, transcript
+from service.agent.context import system_prompt, transcript
 from service.agent.draft import Draft
 from service.agent.endings import INTERNAL, INTERRUPTED, NOT_STORED, TIMED_OUT, outcome_of, report, until_stored
 from service.agent.evidence import situation
@@ -209,8 +210,7 @@ class TurnRunner:
 
     async def _transcript(self, turn: Turn, run: Run) -> list[Message]:
         """Begin the transcript, and go on from what an earlier attempt finished."""
-        exchanges = await self._turns.exchanges(turn, EXCHANGES)
-        messages = transcript(self._system, exchanges, turn.question, self._limits.window)
+        messages = transcript(self._system, turn.earlier, turn.question, self._limits.window)
         run.asked = situation(messages)
         for done in await self._turns.done(turn) if turn.attempt > 1 else ():
             message = Message.from_wire(done.wire)
@@ -265,9 +265,9 @@ class TurnRunner:
             error=failure,
             kb_revision=run.toolbox.kb_revision,
             finding=finding(asked, draft, run.toolbox, outcome) if asked else None,
-            texts=await texts_cited(run.toolbox.kb, draft.citations, run.toolbox.sources.values()),
         )
-        await until_stored(lambda: self._turns.finish(turn, ending))
+        read = partial(texts_cited, run.toolbox.kb, tuple(run.toolbox.sources.values()))
+        await until_stored(lambda: self._turns.finish(turn, ending, read))
         report(self._metrics, turn.id, draft, status, failure)
 
 

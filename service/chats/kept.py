@@ -3,11 +3,12 @@
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from service.chats.records import Citation
 from service.database import Database, Transaction, load_queries
 
 LAST_LINE: Final = 2**31  # beyond the end of any document
@@ -64,11 +65,32 @@ def packed(texts: Sequence[KeptText]) -> list[dict[str, Any]]:
     ]
 
 
-def keep(tx: Transaction, message_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store packed texts as cited by an answer."""
+def lacking(
+    tx: Transaction, citations: Iterable[Citation], rows: Sequence[Mapping[str, Any]]
+) -> tuple[Citation, ...]:
+    """The citations of documents that are not kept whole at their revision, nor packed in `rows`."""
+    there = {row["revision"] for row in rows}
+    for revision in {citation.revision for citation in citations} - there:
+        if tx.execute(_sql()["kept_whole"], (revision,)).fetchone() is not None:
+            there.add(revision)
+    return tuple(citation for citation in citations if citation.revision not in there)
+
+
+def keep(
+    tx: Transaction, message_id: str, citations: Iterable[Citation], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Store packed texts as cited by an answer, and the texts of these citations that are kept whole already."""
     for row in rows:
         tx.execute(_sql()["insert_text"], row)
         tx.execute(_sql()["insert_citing"], {**row, "message_id": message_id})
+    cited = {(citation.revision, citation.document, citation.title, citation.topic) for citation in citations}
+    for revision, document, title, topic in cited - {_cited(row) for row in rows}:
+        place = {"revision": revision, "document": document, "title": title, "topic": topic}
+        tx.execute(_sql()["cite_whole"], {**place, "message_id": message_id})
+
+
+def _cited(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return row["revision"], row["document"], row["title"], row["topic"]
 
 
 def _digest(text: KeptText) -> str:

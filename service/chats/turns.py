@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from service.chats import gaps, kept, rows
@@ -16,18 +15,9 @@ from service.chats.records import Citation, Failure, Message, Outcome, Status, S
 from service.database import Database, Transaction, load_queries
 from service.errors import Conflict
 
+EXCHANGES: Final = 20  # earlier exchanges of a chat that a turn is given at most, whatever the model's window
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One attempt at an answer; `id` is the message id, `question_seq` the question's place in the chat."""
-
-    id: str
-    chat_id: str
-    owner: str
-    question_id: str
-    question_seq: int
-    question: str
-    attempt: int
+ReadTexts = Callable[[Sequence[Citation]], Awaitable[Sequence[KeptText]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +26,19 @@ class Exchange:
 
     question: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One attempt at an answer; `id` is the message id, `earlier` what the chat said before, newest first."""
+
+    id: str
+    chat_id: str
+    owner: str
+    question_id: str
+    question: str
+    attempt: int
+    earlier: tuple[Exchange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an answer ended; `texts` is what it cites, as it was, `finding` what it says of the knowledge base."""
+    """How an answer ended; `finding` is what it says of the knowledge base."""
 
     status: Status
     outcome: Outcome
@@ -76,7 +79,6 @@ class Ending:
     model: str | None = None
     error: Failure | None = None
     kb_revision: int | None = None
-    texts: tuple[KeptText, ...] = ()
     finding: Finding | None = None
 
 
@@ -112,7 +114,9 @@ class TurnStore:
         if tx.execute(self._sql["begin"], {"id": turn_id, "now": timestamp()}).rowcount == 0:
             return None
         tx.execute(self._sql["mark_running"], {"id": turn_id, "model": model})
-        turn = Turn(*tx.execute(self._sql["turn"], {"id": turn_id}).fetchone())
+        row = tx.execute(self._sql["turn"], {"id": turn_id}).fetchone()
+        said = tx.execute(self._sql["exchanges"], {"chat_id": row[1], "question_id": row[3], "limit": EXCHANGES})
+        turn = replace(Turn(*row), earlier=tuple(Exchange(question, answer) for question, answer in said))
         if turn.attempt > 1:
             data = {"message_id": turn.id, "reason": "the service was restarted while it answered"}
             self._append(tx, turn, EventType.ANSWER_RESET, data)
@@ -186,8 +190,11 @@ class TurnStore:
 
         await self._db.write(work)
 
-    async def finish(self, turn: Turn, ending: Ending) -> Message:
-        """End the turn. Raises Conflict when it has ended already or another attempt has begun."""
+    async def finish(self, turn: Turn, ending: Ending, read: ReadTexts | None = None) -> Message:
+        """End the turn. Raises Conflict when it has ended already or another attempt has begun.
+
+        With the answer is kept what it cites; `read` gives the texts that are not kept yet.
+        """
         row = {
             "id": turn.id,
             "status": ending.status,
@@ -203,12 +210,14 @@ class TurnStore:
             "kb_revision": ending.kb_revision,
             "now": timestamp(),
         }
-        texts = await asyncio.to_thread(kept.packed, ending.texts) if ending.texts else []
+        texts: list[dict[str, Any]] = []
 
-        def work(tx: Transaction) -> Message:
+        def work(tx: Transaction) -> Message | tuple[Citation, ...]:
             self._check(tx, turn)
+            if read is not None and (lacking := kept.lacking(tx, ending.citations, texts)):
+                return lacking
             tx.execute(self._sql["finish"], row)
-            kept.keep(tx, turn.id, texts)
+            kept.keep(tx, turn.id, ending.citations, texts)
             if ending.finding is not None:
                 gaps.note(tx, turn.question_id, ending.finding)
             steps = rows.steps(tx.execute(self._sql["steps"], {"id": turn.id}))
@@ -218,7 +227,9 @@ class TurnStore:
             self._append(tx, turn, END_EVENTS[ending.status], {"message": public(message)})
             return message
 
-        return await self._db.write(work)
+        while not isinstance(ended := await self._db.write(work), Message):
+            texts += await asyncio.to_thread(kept.packed, await read(ended) if read is not None else ())
+        return ended
 
     def writing(self, turn: Turn) -> AbstractContextManager[LiveAnswer]:
         """Show the turn's text to subscribers as it grows, until the block is left."""
@@ -232,16 +243,6 @@ class TurnStore:
         """List the turns without an end, oldest first."""
         found = await self._db.read(lambda c: c.execute(self._sql["open_turns"]).fetchall())
         return tuple(Unfinished(*row) for row in found)
-
-    async def exchanges(self, turn: Turn, limit: int) -> tuple[Exchange, ...]:
-        """Give the newest `limit` exchanges before the turn's question, newest first."""
-        parameters = {"chat_id": turn.chat_id, "before": turn.question_seq, "limit": limit}
-
-        def work(connection: sqlite3.Connection) -> tuple[Exchange, ...]:
-            found = connection.execute(self._sql["exchanges"], parameters)
-            return tuple(Exchange(question, answer) for question, answer in found)
-
-        return await self._db.read(work)
 
     def _check(self, tx: Transaction, turn: Turn) -> None:
         if tx.execute(self._sql["writable"], {"id": turn.id, "attempt": turn.attempt}).fetchone() is None:

@@ -12,6 +12,17 @@ INSERT INTO cited_texts (message_id, text_id, document, title, topic)
 SELECT :message_id, id, :document, :title, :topic FROM kept_texts WHERE digest = :digest
 ON CONFLICT DO NOTHING;
 
+-- name: kept_whole
+-- Whether a revision of a document is kept whole.
+SELECT 1 FROM kept_texts WHERE revision = ? AND whole = 1 LIMIT 1;
+
+-- name: cite_whole
+-- Note that an answer cites a document of which that revision is kept whole; nothing where it is not.
+INSERT INTO cited_texts (message_id, text_id, document, title, topic)
+SELECT :message_id, id, :document, :title, :topic FROM kept_texts WHERE revision = :revision AND whole = 1
+ORDER BY id LIMIT 1
+ON CONFLICT DO NOTHING;
+
 -- name: kept
 -- What an owner's answers keep of a revision of a document, the text with the most of the lines asked for first.
 SELECT k.revision, k.start_line, k.end_line, k.whole, k.body, t.document, t.title, t.topic

@@ -2,7 +2,7 @@
 
 -- name: turn
 -- What a turn answers, and how often it was begun.
-SELECT t.id, t.chat_id, c.owner, t.question_id, q.seq, q.content, t.attempt
+SELECT t.id, t.chat_id, c.owner, t.question_id, q.content, t.attempt
 FROM turns t JOIN chats c ON c.id = t.chat_id JOIN messages q ON q.id = t.question_id
 WHERE t.id = :id;
 
@@ -60,5 +60,5 @@ SELECT t.id, t.attempt FROM turns t JOIN messages m ON m.id = t.id WHERE m.statu
 -- Earlier questions of a chat with their answers, newest first; read from the end, however long the chat is.
 SELECT q.content, a.content
 FROM messages a CROSS JOIN turns t ON t.id = a.id CROSS JOIN messages q ON q.id = t.question_id
-WHERE a.chat_id = :chat_id AND q.seq < :before AND a.status = 'completed' AND a.content <> '' AND a.superseded_by IS NULL
+WHERE a.chat_id = :chat_id AND q.seq < (SELECT seq FROM messages WHERE id = :question_id) AND a.status = 'completed' AND a.content <> '' AND a.superseded_by IS NULL
 ORDER BY a.seq DESC LIMIT :limit;

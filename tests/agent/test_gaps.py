@@ -55,8 +55,8 @@ class Asking:
         posted = await QuestionStore(self.db, log).post("ann", chat, question, "m")
         turn = await turns.begin(posted.answer.id, "m")
         assert turn is not None
-        exchanges = reversed(await turns.exchanges(turn, 20))
-        said = [(Message("user", e.question), Message("assistant", e.answer)) for e in exchanges]
+        earlier = reversed(turn.earlier)
+        said = [(Message("user", e.question), Message("assistant", e.answer)) for e in earlier]
         messages = [message for pair in said for message in pair] + [Message("user", question)]
         toolbox = Toolbox(self.kb, result_chars=8_000, folder_note=no_note)
         draft = Draft("m")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -45,18 +46,19 @@ async def cited(db: Database) -> tuple[Toolbox, tuple[Citation, ...]]:
 
 
 async def kept(toolbox: Toolbox, citations: tuple[Citation, ...]) -> tuple[KeptText, ...]:
-    return await texts_cited(toolbox.kb, citations, toolbox.sources.values())
+    return await texts_cited(toolbox.kb, tuple(toolbox.sources.values()), citations)
 
 
-async def answered(db: Database, texts: tuple[KeptText, ...]) -> KeptTexts:
-    """Store an answer of ann's that keeps these."""
+async def answered(db: Database, toolbox: Toolbox, citations: tuple[Citation, ...]) -> KeptTexts:
+    """Store an answer of ann's that cites these."""
     log = EventLog(db)
     turns = TurnStore(db, log)
     chat = await ChatStore(db, log).create("ann", None, {})
     posted = await QuestionStore(db, log).post("ann", chat.id, "How much?", "m")
     turn = await turns.begin(posted.answer.id, "m")
     assert turn is not None
-    await turns.finish(turn, Ending(Status.COMPLETED, Outcome.GROUNDED, "Forty.", texts=texts))
+    read = partial(texts_cited, toolbox.kb, tuple(toolbox.sources.values()))
+    await turns.finish(turn, Ending(Status.COMPLETED, Outcome.GROUNDED, "Forty.", citations), read)
     return KeptTexts(db)
 
 
@@ -103,7 +105,7 @@ async def test_a_single_endless_line_keeps_the_passage(db: Database) -> None:
 async def test_the_quote_is_kept_where_all_else_is_lost(db: Database) -> None:
     await add(db, NAME, TEXT)
     toolbox, citations = await cited(db)
-    (text,) = await texts_cited(toolbox.kb, [replace(citations[0], document="gone.md")], ())
+    (text,) = await texts_cited(toolbox.kb, (), [replace(citations[0], document="gone.md")])
     assert text.text == citations[0].quote
 
 
@@ -111,7 +113,7 @@ async def test_an_old_revision_is_read_after_the_file_changed_and_after_it_vanis
     await add(db, NAME, TEXT)
     toolbox, citations = await cited(db)
     old = citations[0].revision
-    texts = await answered(db, await kept(toolbox, citations))
+    texts = await answered(db, toolbox, citations)
 
     before = await read_revision(toolbox.kb, texts, "ann", NAME, old, (1, None))
     assert (before.changed, before.current_revision, before.text + "\n") == (False, old, TEXT)
@@ -127,7 +129,7 @@ async def test_an_old_revision_is_read_after_the_file_changed_and_after_it_vanis
 async def test_a_revision_that_nobody_kept_is_not_found(db: Database) -> None:
     await add(db, NAME, TEXT)
     toolbox, citations = await cited(db)
-    texts = await answered(db, await kept(toolbox, citations))
+    texts = await answered(db, toolbox, citations)
     await add(db, NAME, "other")
     old = citations[0].revision
     for owner, revision, lines in (("ann", "0" * 64, (1, None)), ("bob", old, (1, None)), ("ann", old, (99, 100))):

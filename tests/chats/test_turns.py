@@ -6,7 +6,7 @@ import pytest
 
 from service.chats.events import EventType, Scope
 from service.chats.records import Failure, Outcome, Status, Step
-from service.chats.turns import Asked, Ending
+from service.chats.turns import EXCHANGES, Asked, Ending
 from service.errors import Conflict
 from tests.chats.conftest import Chats, completed
 
@@ -131,6 +131,15 @@ async def test_earlier_exchanges_come_newest_first_and_without_failed_ones(chats
     posted = await chats.questions.post("ann", turn.chat_id, "four", "m")
     last = await chats.turns.begin(posted.answer.id, "m")
     assert last is not None
-    found = await chats.turns.exchanges(last, 10)
-    assert [(e.question, e.answer) for e in found] == [("three", "third answer"), ("one", "first answer")]
-    assert [e.question for e in await chats.turns.exchanges(last, 1)] == ["three"]
+    said = [(exchange.question, exchange.answer) for exchange in last.earlier]
+    assert said == [("three", "third answer"), ("one", "first answer")]
+
+
+async def test_of_a_long_chat_the_newest_exchanges_are_given(chats: Chats) -> None:
+    turn = await chats.begun("0")
+    for number in range(1, EXCHANGES + 3):
+        await chats.turns.finish(turn, completed("done"))
+        following = (await chats.questions.post("ann", turn.chat_id, str(number), "m", begin=True)).turn
+        assert following is not None
+        turn = following
+    assert [exchange.question for exchange in turn.earlier] == [str(n) for n in range(EXCHANGES + 1, 1, -1)]
