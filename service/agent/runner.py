@@ -162,6 +162,8 @@ class TurnRunner:
                 await self._attempt_or_stop(run)
             except Conflict:
                 _LOG.info("turn was ended from outside")
+            finally:
+                run.take_started()
 
     async def _attempt_or_stop(self, run: Run) -> None:
         try:
@@ -235,11 +237,10 @@ class TurnRunner:
             case ModelReplied(number, message, duration_ms):
                 run.calling = Asked(number, message.wire(), duration_ms)
             case ToolStarted(step):
-                run.storing = self._turns.tool_started(turn, step, run.calling)
-                run.calling = None
+                run.begin_call(step, partial(self._turns.tool_started, turn))
             case ToolFinished(step, result):
                 wire, sources = result.message.wire(), sources_json(result.sources)
-                run.storing = self._turns.tool_step(turn, step, wire, sources)
+                run.storing = self._turns.tool_step(turn, step, wire, sources, run.take_started())
                 self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
 
     async def _save(self, turn: Turn, run: Run) -> None:
@@ -250,6 +251,7 @@ class TurnRunner:
             await self._turns.save_text(turn, run.draft.text, run.draft.citations)
 
     async def _finish(self, turn: Turn, run: Run, status: Status, failure: Failure | None = None) -> None:
+        run.take_started()
         with contextlib.suppress(StorageError):  # then that step is missing, and the end goes on until it is in
             await run.stored()
         draft, outcome = run.draft, outcome_of(run.draft, status, failure)

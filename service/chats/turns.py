@@ -59,6 +59,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """A tool call that begins; the first of a reply comes with the reply that `asked` for it."""
+
+    step: Step
+    asked: Asked | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unfinished:
     """A turn without an end, and how often it was begun."""
 
@@ -125,25 +133,30 @@ class TurnStore:
             self._append(tx, turn, EventType.TURN_STARTED, {**data, "attempt": turn.attempt})
         return turn
 
-    def tool_started(self, turn: Turn, step: Step, asked: Asked | None = None) -> asyncio.Future[None]:
-        """Tell that a tool call begins, and with the first one store the reply that `asked` for it.
+    def tool_started(self, turn: Turn, started: Started) -> asyncio.Future[None]:
+        """Tell that a tool call begins, and store the reply that asked for it.
 
         The future has no value; it raises Conflict when stale.
         """
 
         def work(tx: Transaction) -> None:
             self._check(tx, turn)
-            if asked is not None:
-                row = _step_row(turn, asked.number, "model", asked.wire, asked.duration_ms)
-                tx.execute(self._sql["insert_step"], row)
-            self._append(tx, turn, EventType.STEP_STARTED, {"message_id": turn.id, "step": public(step)})
+            self._start_in(tx, turn, started)
 
         return self._db.submit(work)
 
     def tool_step(
-        self, turn: Turn, step: Step, wire: Mapping[str, Any], sources: str = "[]"
+        self,
+        turn: Turn,
+        step: Step,
+        wire: Mapping[str, Any],
+        sources: str = "[]",
+        started: Started | None = None,
     ) -> asyncio.Future[None]:
-        """Store a tool call with its result, as the transcript message it became; a future like the other."""
+        """Store a tool call with its result, as the transcript message it became; a future like the other.
+
+        With it goes that it `started`, where that is not stored yet.
+        """
         row = _step_row(turn, step.number, "tool", wire, step.duration_ms or 0.0) | {
             "name": step.name,
             "arguments": step.arguments,
@@ -155,6 +168,8 @@ class TurnStore:
 
         def work(tx: Transaction) -> None:
             self._check(tx, turn)
+            if started is not None:
+                self._start_in(tx, turn, started)
             tx.execute(self._sql["insert_step"], row)
             self._append(tx, turn, EventType.STEP_COMPLETED, {"message_id": turn.id, "step": public(step)})
 
@@ -243,6 +258,14 @@ class TurnStore:
         """List the turns without an end, oldest first."""
         found = await self._db.read(lambda c: c.execute(self._sql["open_turns"]).fetchall())
         return tuple(Unfinished(*row) for row in found)
+
+    def _start_in(self, tx: Transaction, turn: Turn, started: Started) -> None:
+        asked = started.asked
+        if asked is not None:
+            row = _step_row(turn, asked.number, "model", asked.wire, asked.duration_ms)
+            tx.execute(self._sql["insert_step"], row)
+        data = {"message_id": turn.id, "step": public(started.step)}
+        self._append(tx, turn, EventType.STEP_STARTED, data)
 
     def _check(self, tx: Transaction, turn: Turn) -> None:
         if tx.execute(self._sql["writable"], {"id": turn.id, "attempt": turn.attempt}).fetchone() is None:

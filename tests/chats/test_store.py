@@ -9,7 +9,7 @@ import pytest
 
 from service.chats.events import Scope
 from service.chats.records import Outcome, Status, Step, public
-from service.chats.turns import Asked
+from service.chats.turns import Asked, Started
 from service.errors import Conflict, NotFound, StorageError
 from tests.chats.conftest import Chats, completed
 from tests.full_disk import files_limited
@@ -163,7 +163,7 @@ async def test_of_many_questions_at_once_exactly_one_is_taken(chats: Chats) -> N
 async def test_deleting_leaves_no_row_of_the_chat_behind(chats: Chats) -> None:
     turn = await chats.begun()
     step = Step(2, "search_kb", '{"query": "port"}', 3, None, 1.5)
-    await chats.turns.tool_started(turn, step, Asked(1, {"role": "assistant", "content": ""}, 2.0))
+    await chats.turns.tool_started(turn, Started(step, Asked(1, {"role": "assistant", "content": ""}, 2.0)))
     await chats.turns.tool_step(turn, step, {"role": "tool", "content": "{}"})
     assert await chats.store.delete("ann", turn.chat_id) == turn.id
 

@@ -10,7 +10,7 @@ import pytest
 from service.chats.events import EventLog, EventType, Scope, encode, encode_delta
 from service.chats.records import Step
 from service.chats.stream import Frame, Position, follow
-from service.chats.turns import Turn
+from service.chats.turns import Started, Turn
 from tests.chats.conftest import Chats, completed
 
 TEXT = "A client resumes with Last-Event-ID. 日本語 and 🙂 count one each. " * 5
@@ -24,7 +24,7 @@ async def write_answer(chats: Chats, turn: Turn, text: str = TEXT, *, preamble: 
             chats.turns.extend(turn, "Let me look. ")
             await asyncio.sleep(0)
             await chats.turns.reset(turn, "the model calls a tool first")
-        await chats.turns.tool_started(turn, step)
+        await chats.turns.tool_started(turn, Started(step))
         await chats.turns.tool_step(turn, step, {"role": "tool", "content": "{}"})
         for at in range(0, len(text), 7):
             chats.turns.extend(turn, text[at : at + 7])

@@ -6,7 +6,7 @@ import pytest
 
 from service.chats.events import EventType, Scope
 from service.chats.records import Failure, Outcome, Status, Step
-from service.chats.turns import EXCHANGES, Asked, Ending
+from service.chats.turns import EXCHANGES, Asked, Ending, Started
 from service.errors import Conflict
 from tests.chats.conftest import Chats, completed
 
@@ -18,7 +18,7 @@ async def logged(chats: Chats, chat_id: str) -> list[EventType]:
 async def test_a_turn_logs_its_way_from_question_to_answer(chats: Chats) -> None:
     turn = await chats.begun()
     step = Step(2, "search_kb", "{}", 1, None, 1.0)
-    await chats.turns.tool_started(turn, step, Asked(1, {"role": "assistant"}, 1.0))
+    await chats.turns.tool_started(turn, Started(step, Asked(1, {"role": "assistant"}, 1.0)))
     await chats.turns.tool_step(turn, step, {"role": "tool"})
     await chats.turns.reset(turn, "because")
     await chats.turns.finish(turn, completed("done"))
@@ -31,6 +31,15 @@ async def test_a_turn_logs_its_way_from_question_to_answer(chats: Chats) -> None
         EventType.ANSWER_RESET,
         EventType.ANSWER_COMPLETED,
     ]
+
+
+async def test_a_call_that_ended_soon_is_stored_with_its_start(chats: Chats) -> None:
+    turn = await chats.begun()
+    step = Step(2, "search_kb", "{}", 1, None, 1.0)
+    reply, result = {"role": "assistant", "content": ""}, {"role": "tool", "content": "{}"}
+    await chats.turns.tool_step(turn, step, result, started=Started(step, Asked(1, reply, 1.0)))
+    assert (await logged(chats, turn.chat_id))[-2:] == [EventType.STEP_STARTED, EventType.STEP_COMPLETED]
+    assert [done.wire for done in await chats.turns.done(turn)] == [reply, result]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,7 @@ async def test_a_stale_attempt_can_write_nothing(chats: Chats) -> None:
     before = await logged(chats, stale.chat_id)
     step = Step(1, "search_kb", "{}", 1, None, 1.0)
     for attempt in (
-        chats.turns.tool_started(stale, step, Asked(1, {}, 1.0)),
+        chats.turns.tool_started(stale, Started(step, Asked(1, {}, 1.0))),
         chats.turns.tool_step(stale, step, {}),
         chats.turns.reset(stale, "x"),
         chats.turns.finish(stale, completed("wrong")),
@@ -107,7 +116,7 @@ async def test_a_deleted_chats_turn_can_write_nothing(chats: Chats) -> None:
     with pytest.raises(Conflict):
         await chats.turns.finish(turn, completed("late"))
     with pytest.raises(Conflict):
-        await chats.turns.tool_started(turn, Step(1, "search_kb", "{}"))
+        await chats.turns.tool_started(turn, Started(Step(1, "search_kb", "{}")))
 
 
 async def test_unfinished_turns_are_found_oldest_first(chats: Chats) -> None:
