@@ -7,10 +7,11 @@ go back to the model as text; a dead database is raised.
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from service.agent.enclosure import enclose
 from service.agent.model import Message, Tool, ToolCall
@@ -255,7 +256,7 @@ class Toolbox:
 
 def sources_json(sources: Sequence[Source]) -> str:
     """Write passages down for `Toolbox.restore`."""
-    return json.dumps([asdict(source) for source in sources], ensure_ascii=False)
+    return to_json(sources).decode()
 
 
 def _tool(name: str, description: str, arguments: type[BaseModel]) -> Tool:

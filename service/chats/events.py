@@ -6,7 +6,6 @@ An event is committed before anyone hears of it. The text of a running answer is
 
 import asyncio
 import contextlib
-import json
 import re
 import sqlite3
 from collections import deque
@@ -16,10 +15,11 @@ from enum import StrEnum
 from itertools import chain, takewhile
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from service.chats.records import timestamp
 from service.database import Database, Transaction, load_queries
 
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 _PAGE: Final = 200
 _PRUNE_BATCH: Final = 1_000
@@ -285,7 +285,7 @@ def encode_delta(turn_id: str, offset: int, text: str) -> bytes:
 
 def _line(value: object) -> str:
     """JSON without the characters that clients who split text as Python does take for the end of a line."""
-    text = _JSON.encode(value)
+    text = to_json(value).decode()
     return text if text.isascii() else _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -1,9 +1,10 @@
 """Questions and what comes of them: accepting one, answering it anew, rating the answer."""
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+from service.chats import rows
 from service.chats.events import EventLog, EventType
 from service.chats.lookup import Lookup
 from service.chats.records import Chat, Feedback, Message, Role, Status, new_id, public, timestamp
@@ -67,19 +68,16 @@ class QuestionStore:
             if earlier is not None:
                 return earlier
             self._refuse_second_turn(tx, chat_id)
-            question_id = self._insert(tx, chat_id, "user", content)
-            answer_id = self._open_answer(tx, chat_id, question_id, model)
+            question = self._insert(tx, chat_id, "user", content)
+            answer = self._open_answer(tx, chat_id, question.id, model)
             if ticket is not None:
                 row = {"key": ticket.key, "fingerprint": ticket.fingerprint, "now": timestamp(), "owner": owner}
-                tx.execute(self._sql["insert_ticket"], {**row, "chat_id": chat_id, "message_id": answer_id})
+                tx.execute(self._sql["insert_ticket"], {**row, "chat_id": chat_id, "message_id": answer.id})
             self._note_question(tx, owner, chat, content)
-            posted = Posted(
-                self._find.message(tx, owner, chat_id, question_id),
-                self._find.message(tx, owner, chat_id, answer_id),
-            )
-            self._tell_message(tx, owner, posted.question, answer_id)
-            self._tell_message(tx, owner, posted.answer, answer_id)
-            return replace(posted, turn=self._turns.begin_in(tx, answer_id, model)) if begin else posted
+            self._tell_message(tx, owner, question, answer.id)
+            self._tell_message(tx, owner, answer, answer.id)
+            turn = self._turns.begin_in(tx, answer.id, model) if begin else None
+            return Posted(question, answer, turn=turn)
 
         return await self._db.write(work)
 
@@ -113,12 +111,11 @@ class QuestionStore:
             if old.superseded_by is not None:
                 detail = "the answer was written anew before; choose its newest version"
                 raise Conflict("already_superseded", detail, old.superseded_by)
-            answer_id = self._open_answer(tx, chat_id, question[0], model, supersedes=message_id)
-            tx.execute(self._sql["supersede"], {"id": message_id, "by": answer_id})
+            answer = self._open_answer(tx, chat_id, question[0], model, supersedes=message_id)
+            tx.execute(self._sql["supersede"], {"id": message_id, "by": answer.id})
             tx.execute(self._sql["touch_chat"], {"id": chat_id, "now": timestamp()})
-            answer = self._find.message(tx, owner, chat_id, answer_id)
-            self._tell_message(tx, owner, answer, answer_id)
-            turn = self._turns.begin_in(tx, answer_id, model) if begin else None
+            self._tell_message(tx, owner, answer, answer.id)
+            turn = self._turns.begin_in(tx, answer.id, model) if begin else None
             return Posted(self._find.message(tx, owner, chat_id, question[0]), answer, turn=turn)
 
         return await self._db.write(work)
@@ -170,10 +167,10 @@ class QuestionStore:
 
     def _open_answer(
         self, tx: Transaction, chat_id: str, question_id: str, model: str, *, supersedes: str | None = None
-    ) -> str:
-        answer_id = self._insert(tx, chat_id, "assistant", "", model, supersedes)
-        tx.execute(self._sql["insert_turn"], {"id": answer_id, "chat_id": chat_id, "question_id": question_id})
-        return answer_id
+    ) -> Message:
+        answer = self._insert(tx, chat_id, "assistant", "", model, supersedes)
+        tx.execute(self._sql["insert_turn"], {"id": answer.id, "chat_id": chat_id, "question_id": question_id})
+        return answer
 
     def _insert(
         self,
@@ -183,10 +180,10 @@ class QuestionStore:
         content: str,
         model: str | None = None,
         supersedes: str | None = None,
-    ) -> str:
-        message_id, now = new_id("msg"), timestamp()
+    ) -> Message:
+        now = timestamp()
         row = {
-            "id": message_id,
+            "id": new_id("msg"),
             "chat_id": chat_id,
             "role": role,
             "status": Status.COMPLETED if role == "user" else Status.QUEUED,
@@ -196,8 +193,7 @@ class QuestionStore:
             "now": now,
             "completed_at": now if role == "user" else None,
         }
-        tx.execute(self._sql["insert_message"], row)
-        return message_id
+        return rows.message(tx.execute(self._sql["insert_message"], row).fetchall()[0])
 
     def _note_question(self, tx: Transaction, owner: str, chat: Chat, content: str) -> None:
         tx.execute(self._sql["touch_chat"], {"id": chat.id, "now": timestamp()})

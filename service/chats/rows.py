@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
+
+from pydantic_core import to_json
 
 from service.chats.records import Chat, Citation, Failure, Feedback, Message, Outcome, Status, Step, TokenUsage
 
@@ -54,9 +55,9 @@ def steps(rows: Iterable[Row]) -> Mapping[str, tuple[Step, ...]]:
 
 def citations(values: Iterable[Citation]) -> str:
     """Write citations as the column keeps them."""
-    return json.dumps([asdict(value) for value in values], ensure_ascii=False)
+    return to_json(list(values)).decode()
 
 
 def failure(value: Failure | None) -> str | None:
     """Write a failure as the column keeps it."""
-    return json.dumps(asdict(value), ensure_ascii=False) if value else None
+    return to_json(value).decode() if value else None

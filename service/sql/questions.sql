@@ -1,9 +1,12 @@
 -- Accepting questions, answering them anew, rating answers.
 
 -- name: insert_message
--- Add a message to a chat.
+-- Add a message to a chat; gives it as it stands there.
 INSERT INTO messages (id, chat_id, role, status, content, model, supersedes, created_at, completed_at)
-VALUES (:id, :chat_id, :role, :status, :content, :model, :supersedes, :now, :completed_at);
+VALUES (:id, :chat_id, :role, :status, :content, :model, :supersedes, :now, :completed_at)
+RETURNING seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,
+    prompt_tokens, completion_tokens, llm_calls, model, error, kb_revision,
+    supersedes, superseded_by, rating, comment, created_at, completed_at;
 
 -- name: insert_turn
 -- Add the turn that will write an answer.
