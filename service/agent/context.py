@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from importlib import resources
 from typing import Final
 
 from service.agent.enclosure import enclose_again
-from service.agent.model import Message
+from service.agent.model import Message, Tool
 from service.chats.turns import Exchange
 
 ASCII_A_TOKEN: Final = 3  # characters
@@ -32,6 +33,12 @@ def tokens(text: str) -> int:
     """Estimate how many tokens a text takes, from above."""
     ascii_chars = len(text.encode("ascii", "ignore"))
     return (ascii_chars + 2) // ASCII_A_TOKEN + len(text) - ascii_chars
+
+
+@lru_cache(maxsize=16)
+def described(tools: tuple[Tool, ...]) -> int:
+    """Estimate how many tokens it takes to tell a model of tools, from above."""
+    return tokens(json.dumps([tool.wire() for tool in tools])) if tools else 0
 
 
 def transcript(system: str, exchanges: Iterable[Exchange], question: str, window: int) -> list[Message]:

@@ -1,12 +1,11 @@
 """What a model's calls take is charged to whoever caused them."""
 
-import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from service.agent.context import size, tokens
+from service.agent.context import described, size, tokens
 from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
 from service.errors import ModelError
 
@@ -72,7 +71,7 @@ class MeteredModel:
         sent, received = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
         estimated = 0
         if not sent and not call.fruitless:
-            told = tokens(json.dumps([tool.wire() for tool in tools])) if tools else 0
+            told = described(tuple(tools))
             estimated += min(self._window, size(messages) + told)
         if not received:
             estimated += call.said()

@@ -57,9 +57,9 @@ class Message:
         return cls(wire["role"], wire["content"], calls, wire.get("tool_call_id"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """What a model is told of a tool: `parameters` is a closed JSON schema."""
+    """What a model is told of a tool: `parameters` is a closed JSON schema. Each is like none but itself."""
 
     name: str
     description: str

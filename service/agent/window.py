@@ -1,12 +1,11 @@
 """A `ChatModel` whose requests fit the model's window: a setting at first, then what the provider tells of it."""
 
-import json
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from service.agent.context import fitted, size, tokens
+from service.agent.context import described, fitted, size
 from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
 from service.errors import ModelError
 
@@ -37,7 +36,7 @@ class FittedModel:
         self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
     ) -> AsyncGenerator[TextPiece | Reply]:
         """Continue `messages`, see `ChatModel.stream`; what does not fit is left out."""
-        told = tokens(json.dumps([tool.wire() for tool in tools])) if tools else 0
+        told = described(tuple(tools))
         window = self._window
         for last in (False, True):
             sent = fitted(messages, self._room(window) - told)

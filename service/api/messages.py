@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from service.api.deps import (
@@ -18,8 +18,8 @@ from service.api.deps import (
     PageLimit,
     Services,
     ServicesDep,
-    VisitDep,
     cursor_of,
+    hold_stream,
     scope_of,
 )
 from service.api.event_schemas import STREAM_ITEM
@@ -73,8 +73,7 @@ class ReplyForm:
 
 
 async def _reply_form(
-    services: ServicesDep,
-    visit: VisitDep,
+    request: Request,
     accept: Annotated[str, Header(description="`text/event-stream` to follow the answer, else JSON.")] = "",
     prefer: Annotated[
         str, Header(description="`wait=N` waits at most N seconds for the answer, `respond-async` not at all.")
@@ -82,7 +81,7 @@ async def _reply_form(
 ) -> ReplyForm:
     stream = _STREAM_ACCEPTED.search(accept.lower()) is not None
     if stream:
-        services.access.streams.hold(visit)
+        await hold_stream(request)
     if _ASYNC_PREFERENCE.search(prefer.lower()):
         return ReplyForm(stream, 0.0)
     wait = _WAIT_PREFERENCE.search(prefer.lower())
