@@ -3,7 +3,9 @@
 One process owns the database, hence what is in memory here is what there is.
 """
 
+import asyncio
 import hmac
+import ipaddress
 import secrets
 from dataclasses import replace
 from datetime import timedelta
@@ -40,15 +42,17 @@ class Gate:
         self._sessions: dict[bytes, Session] = {}
         self._uses: dict[str, str] = {}
         self._quotas: dict[str, int | None] = {}
+        self._loading = asyncio.Lock()
 
     async def load(self) -> None:
         """Take what the database holds; to be called after each change."""
-        keys, sessions = await self.store.keys(), await self.store.sessions()
-        self._keys = {key.id: key for key in keys}
-        self._digests = {key.digest: key for key in keys}
-        self._sessions = {session.digest: session for session in sessions}
-        self._quotas = {key.owner: key.tokens_a_day for key in keys}
-        self._closed = self._closed or bool(keys)
+        async with self._loading:  # else one that read before a revocation could be the last to tell
+            keys, sessions = await self.store.keys(), await self.store.sessions()
+            self._keys = {key.id: key for key in keys}
+            self._digests = {key.digest: key for key in keys}
+            self._sessions = {session.digest: session for session in sessions}
+            self._quotas = {key.owner: key.tokens_a_day for key in keys}
+            self._closed = self._closed or bool(keys)
 
     @property
     def closed(self) -> bool:
@@ -63,13 +67,16 @@ class Gate:
         # Clients of OpenAI's API send a key even where there is none: it then means nothing.
         if token is not None and (self._closed or digest(token) in self._fixed):
             return self._of_token(token)
-        if cookie is not None and (session := self._sessions.get(digest(cookie))):
+        if self._closed and cookie is not None and (session := self._sessions.get(digest(cookie))):
             return self._of_session(session)
         if self._closed:
             raise AccessRefused("key_required", "This needs an API key: send it as Authorization: Bearer kba_…")
-        return Principal(
-            ANONYMOUS, ANONYMOUS, _NOTHING_OF_KEYS, limited=f"at {address}" if self._limit_anonymous else None
-        )
+        limited = f"at {_network(address)}" if self._limit_anonymous else None
+        return Principal(ANONYMOUS, ANONYMOUS, _NOTHING_OF_KEYS, limited=limited)
+
+    def recognise(self, token: str) -> Principal:
+        """Tell whose key this is. Raises AccessRefused as `admit` does."""
+        return self._of_token(token)
 
     def holds(self, principal: Principal) -> bool:
         """Whether what `principal` showed still opens anything."""
@@ -98,8 +105,9 @@ class Gate:
 
     async def sign_out(self, cookie: str) -> None:
         """End a sign-in, where there is one."""
-        await self.store.sign_out(digest(cookie))
-        await self.load()
+        if digest(cookie) in self._sessions:  # anyone may ask; who has none makes nobody write
+            await self.store.sign_out(digest(cookie))
+            await self.load()
 
     def tokens_a_day(self, owner: str) -> int | None:
         """The quota that an owner's keys have of their own."""
@@ -142,6 +150,17 @@ class Gate:
                 raise AccessRefused("key_expired", "This API key has expired; ask for another one.")
         self._uses[key.id] = now
         return Principal(key.owner, key.name, key.scopes, key.id, session, key.owner)
+
+
+def _network(address: str) -> str:
+    """What one caller has of addresses: of IPv6 a whole network of 64 bits, within which they cost nothing."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.ip_network((int(ip), 64), strict=False))
 
 
 def _fixed(owner: str, name: str) -> Principal:

@@ -13,6 +13,8 @@ from service.database import Database, Transaction, load_queries
 from service.errors import Conflict, InvalidInput, NotFound
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED: Final = frozenset({"anonymous", "local", "admin-key"})  # who has no key of the database, in the log
+_MOST_SESSIONS: Final = 100  # of one key
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class KeyStore:
         def work(tx: Transaction) -> Issued:
             former = self._known(tx, name)
             newest = former[0]
-            terms = Terms(newest.scopes, lifetime or _lifetime(newest), newest.tokens_a_day)
+            ends = _lifetime(newest) if lifetime is None else lifetime
+            terms = Terms(newest.scopes, ends, newest.tokens_a_day)
             issued = self._insert(tx, make_token(), newest.name, newest.owner, terms)
             for key in former:
                 if overlap:
@@ -109,9 +112,15 @@ class KeyStore:
         await self._db.write(lambda tx: tx.executemany(self._sql["note_use"], rows))
 
     async def sign_in(self, session: Session) -> None:
-        """Keep a sign-in."""
+        """Keep a sign-in, and of its key at most so many: the oldest end."""
         row = {"digest": session.digest, "key_digest": session.key_digest, "expires_at": session.expires_at}
-        await self._db.write(lambda tx: tx.execute(self._sql["insert_session"], row))
+        rest = {"digest": session.digest, "key_digest": session.key_digest, "most": _MOST_SESSIONS - 1}
+
+        def work(tx: Transaction) -> None:
+            tx.execute(self._sql["insert_session"], row)
+            tx.execute(self._sql["drop_oldest_sessions"], rest)
+
+        await self._db.write(work)
 
     async def sign_out(self, digest: bytes) -> None:
         """Forget a sign-in, where there is one."""
@@ -129,7 +138,7 @@ class KeyStore:
             "scopes": " ".join(sorted(terms.scopes)),
             "digest": token.digest,
             "now": stamp(),
-            "expires_at": stamp(terms.lifetime) if terms.lifetime else None,
+            "expires_at": None if terms.lifetime is None else stamp(terms.lifetime),
             "tokens_a_day": terms.tokens_a_day,
         }
         tx.execute(self._sql["insert_key"], row)
@@ -160,6 +169,10 @@ def _check(name: str, scopes: frozenset[KeyScope]) -> None:
         raise InvalidInput(
             "a name has 1 to 64 letters, digits, dots, dashes or underscores, a letter or digit first",
             field="body.name",
+        )
+    if name.lower() in _RESERVED:
+        raise InvalidInput(
+            f"{name} stands for callers without a key of their own; take another", field="body.name"
         )
     if not scopes:
         raise InvalidInput(f"a key needs a scope, one of {', '.join(KeyScope)}", field="body.scopes")

@@ -40,8 +40,8 @@ def id_of(text: str) -> str | None:
 
 
 def digest(text: str) -> bytes:
-    """Give what is kept of a secret."""
-    return hashlib.sha256(text.encode()).digest()
+    """Give what is kept of a secret; of any text, what cannot be encoded included."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _checksum(head: str) -> str:

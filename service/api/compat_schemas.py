@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from service.agent.dialogue import Said
-from service.api.schemas import Storable
+from service.api.schemas import WHOLE, Storable
 from service.errors import InvalidInput
 
 _TEXTS: Final = frozenset({"text", "input_text", "output_text"})
@@ -60,10 +60,8 @@ Model = Annotated[str, Field(max_length=200, description="A model of `GET /v1/mo
 
 
 MaxTokens = Annotated[
-    int | None,
-    Field(
-        ge=1, description="Longest text of the answer in tokens; never more than LLM_MAX_TOKENS.", examples=[500]
-    ),
+    Annotated[int, Field(strict=True, ge=1), WHOLE] | None,
+    Field(description="Longest text of the answer in tokens; never more than LLM_MAX_TOKENS.", examples=[500]),
 ]
 
 

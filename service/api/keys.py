@@ -12,7 +12,7 @@ from service.access.records import Key, KeyScope, stamp
 from service.access.store import NAME, Issued, Terms
 from service.api.deps import ADMIN, ServicesDep
 from service.api.problems import documented
-from service.api.schemas import TokensOut
+from service.api.schemas import WHOLE, TokensOut
 
 router = APIRouter(prefix="/api/keys", tags=["keys"], dependencies=[ADMIN])
 
@@ -21,11 +21,8 @@ Days = Annotated[
     Field(strict=True, gt=0, le=36_500, description="Days until it expires; left out: never.", examples=[90]),
 ]
 TokensADay = Annotated[
-    int | None,
+    Annotated[int, Field(strict=True, ge=0, le=1_000_000_000_000), WHOLE] | None,
     Field(
-        strict=True,
-        ge=0,
-        le=1_000_000_000_000,
         description="The model's tokens it may use in a day (UTC); null: as TOKENS_A_DAY says; 0: any number.",
         examples=[200_000],
     ),
@@ -125,7 +122,7 @@ async def list_keys(services: ServicesDep) -> KeyList:
 @router.post("", status_code=201, responses=documented(400, 401, 403, 409, 413, 422, 429, 503))
 async def create_key(services: ServicesDep, response: Response, body: NewKey) -> IssuedOut:
     """Make a key. From the first one on nobody gets in without."""
-    lifetime = timedelta(days=body.days) if body.days else None
+    lifetime = None if body.days is None else timedelta(days=body.days)
     issued = await services.access.gate.store.create(body.name, Terms(body.scopes, lifetime, body.tokens_a_day))
     return await _issued(services.access, response, issued)
 
@@ -144,7 +141,7 @@ async def rotate_key(
 ) -> IssuedOut:
     """Replace a key by another with its name, scopes, quota and chats."""
     wanted = body or Rotation()
-    lifetime = timedelta(days=wanted.days) if wanted.days else None
+    lifetime = None if wanted.days is None else timedelta(days=wanted.days)
     issued = await services.access.gate.store.rotate(name, lifetime, timedelta(hours=wanted.overlap_hours))
     return await _issued(services.access, response, issued)
 

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.chats.records import Outcome, Status
 
@@ -22,6 +22,13 @@ def _text(value: str) -> str:
         raise ValueError("must not be empty")
     return value
 
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# Makes a strict integer what JSON takes for one: 1.0 is one, "1" and true are none. Stands behind its bounds.
+WHOLE: Final = BeforeValidator(_whole)
 
 # The patterns say in the OpenAPI document what the validators, whose messages are for people, check.
 Storable = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]

@@ -32,10 +32,12 @@ class SessionOut(BaseModel):
     signed_in: bool = Field(description="Whether this is a sign-in, which can be ended.", examples=[True])
 
 
-@router.post("", dependencies=[OPEN], responses=documented(400, 401, 413, 422, 503))
+@router.post("", dependencies=[OPEN], responses=documented(400, 401, 413, 422, 429, 503))
 async def sign_in(services: ServicesDep, request: Request, response: Response, body: SignIn) -> SessionOut:
     """Exchange a key for a cookie, as the page does. The cookie ends after 30 days, or with the key."""
-    cookie, principal = await services.access.gate.sign_in(body.key.get_secret_value())
+    gate, key = services.access.gate, body.key.get_secret_value()
+    services.access.rates.take("requests", gate.recognise(key))
+    cookie, principal = await gate.sign_in(key)
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, cookie, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)
     response.headers["Cache-Control"] = "no-store"

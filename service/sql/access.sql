@@ -44,6 +44,13 @@ SELECT digest, key_digest, expires_at FROM sessions WHERE expires_at > :now;
 -- Keep a sign-in.
 INSERT INTO sessions (digest, key_digest, expires_at) VALUES (:digest, :key_digest, :expires_at);
 
+-- name: drop_oldest_sessions
+-- End the sign-ins of a key but one and so many of the newest others.
+DELETE FROM sessions WHERE key_digest = :key_digest AND digest <> :digest AND digest NOT IN (
+    SELECT digest FROM sessions WHERE key_digest = :key_digest AND digest <> :digest
+    ORDER BY expires_at DESC LIMIT :most
+);
+
 -- name: delete_session
 -- Sign out.
 DELETE FROM sessions WHERE digest = :digest;

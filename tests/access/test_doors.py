@@ -215,6 +215,8 @@ def test_a_caller_past_its_rate_is_told_when_to_come_back_and_others_are_not_hel
                 for _ in range(10)
             )
             assert client.get("/api/events").status_code == 429
+            signing_in = client.post("/api/session", json={"key": fast})
+            assert (signing_in.status_code, signing_in.json()["code"]) == (429, "rate_limited")
         with keyring.client(calm) as client:
             chats = [client.post("/api/chats").json()["id"] for _ in range(3)]
             eventually(well_within_a_minute)

@@ -134,6 +134,7 @@ def test_a_number_that_is_none_changes_nothing(metered: Keyring) -> None:
             assert admin.patch("/api/keys/kept", json={"tokens_a_day": number}).status_code == 422
             assert admin.post("/api/keys", json={"name": "new", "tokens_a_day": number}).status_code == 422
         assert admin.patch("/api/keys/kept", json={}).status_code == 422
+        assert admin.patch("/api/keys/kept", json={"tokens_a_day": 2.0 * TURN}).status_code == 200
         assert admin.patch("/api/keys/nobody", json={"tokens_a_day": 1}).json()["code"] == "key_not_found"
     assert tokens(metered, "kept")["limit"] == 2 * TURN
 

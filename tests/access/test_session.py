@@ -52,6 +52,15 @@ def test_the_key_of_the_settings_can_sign_in_too(keyring: Keyring) -> None:
         assert browser.get("/api/keys").status_code == 200
 
 
+def test_what_cannot_be_a_key_is_refused_without_a_fault(keyring: Keyring) -> None:
+    with keyring.client() as browser:
+        for content in (b'{"key": "\\ud800"}', b'{"key": "\\u0000"}', b'{"key": ""}', b'{"key": "\xc3\xa9"}'):
+            reply = browser.post("/api/session", content=content, headers={"Content-Type": "application/json"})
+            assert reply.status_code in {401, 422}
+        for shown in (b"Bearer \xff\xfe", b"Bearer", b"Bearer kba_\xe9"):
+            assert browser.get("/api/chats", headers={b"Authorization": shown}).status_code == 401
+
+
 def test_another_site_cannot_use_the_sign_in(keyring: Keyring) -> None:
     with keyring.client() as browser:
         browser.post("/api/session", json={"key": keyring.make("victim")})

@@ -211,9 +211,10 @@ def test_of_two_bounds_the_smaller_counts_and_none_is_below_one(sdk: openai.Open
     sdk.chat.completions.create(model="kb-agent", messages=QUESTION, max_tokens=900, max_completion_tokens=700)
     assert compat_model.requests[-1].body["max_tokens"] == 700
     for field in ("max_tokens", "max_completion_tokens"):
-        with pytest.raises(openai.BadRequestError) as refused:
-            sdk.chat.completions.create(**{"model": "kb-agent", "messages": QUESTION, field: 0})
-        assert refused.value.param == field
+        for bound in (0, -1, 1.5, "7", True):
+            with pytest.raises(openai.BadRequestError) as refused:
+                sdk.chat.completions.create(**{"model": "kb-agent", "messages": QUESTION, field: bound})
+            assert refused.value.param == field
 
 
 def test_a_response_that_was_cut_is_incomplete(sdk: openai.OpenAI) -> None:
