@@ -8,10 +8,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 from service.database import Database, load_queries
 from service.errors import Overloaded
 from service.telemetry import Metrics
+
+_TURN_TOKENS: Final = 8_000  # what a turn is taken to need until it is over: a search and an answer, about
+_RETRY_AFTER: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,31 @@ class Quotas:
         self._kept = dict(await self._db.read(lambda c: c.execute(self._sql["tokens_of_day"], day).fetchall()))
         self._used = dict(self._kept)
 
-    def check(self, caller: str) -> None:
-        """Let a caller begin to use tokens. Raises Overloaded `quota_exhausted` when it has used its day's."""
+    def check(self, caller: str, turns: int) -> None:
+        """Let a caller begin one more turn, beside so many that are not over yet.
+
+        Raises Overloaded: `quota_exhausted` when it has used its day's tokens, `overloaded` while its other turns
+        may yet do so.
+        """
         tokens = self.of(caller)
-        if not tokens.exhausted:
+        if tokens.limit is None:
             return
+        if tokens.exhausted:
+            raise self._refusal(tokens)
+        if turns and tokens.used + turns * _TURN_TOKENS >= tokens.limit:
+            raise Overloaded(
+                f"Your questions that are being answered may use up your quota of {tokens.limit:,} tokens a day;"
+                " ask again when they are.",
+                _RETRY_AFTER,
+            )
+
+    def _refusal(self, tokens: DailyTokens) -> Overloaded:
         left = math.ceil((tokens.resets_at - self._now()).total_seconds())
         detail = (
             f"Your quota of {tokens.limit:,} tokens a day is used up. It is renewed at midnight UTC, in"
             f" {_told(left)}; whoever runs the service can raise it with `kb-agent keys limit` or TOKENS_A_DAY."
         )
-        raise Overloaded(detail, max(1, left), "quota_exhausted")
+        return Overloaded(detail, max(1, left), "quota_exhausted")
 
     def charge(self, caller: str, reported: int, estimated: int) -> None:
         """Count tokens that a caller has used: those the provider told, and what it did not, as estimated."""

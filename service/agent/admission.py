@@ -49,7 +49,7 @@ class Admission:
         if request is not None and (caller, request) in self._requests:
             yield False
             return
-        self._quota.check(caller)
+        self._quota.check(caller, self._admitted[caller])
         if self._admitted.total() >= self._capacity.running + self._capacity.queued:
             raise Overloaded("too many questions are being answered; try again shortly", _RETRY_AFTER)
         if self._admitted[caller] >= self._capacity.per_caller:

@@ -13,8 +13,8 @@ from service.errors import ModelError
 class Quota(Protocol):
     """What a caller may use of the model."""
 
-    def check(self, caller: str) -> None:
-        """Let a caller begin a turn. Raises Overloaded when it has used all that it may."""
+    def check(self, caller: str, turns: int) -> None:
+        """Let a caller begin a turn beside so many others. Raises Overloaded when it has used all that it may."""
         ...
 
     def charge(self, caller: str, reported: int, estimated: int) -> None:
@@ -25,7 +25,7 @@ class Quota(Protocol):
 class NoQuota:
     """A `Quota` for a model that costs nothing."""
 
-    def check(self, caller: str) -> None:
+    def check(self, caller: str, turns: int) -> None:
         """Nothing."""
 
     def charge(self, caller: str, reported: int, estimated: int) -> None:

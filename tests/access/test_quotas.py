@@ -42,15 +42,34 @@ async def opened(
 async def test_past_its_tokens_a_caller_is_told_when_there_are_more_and_others_go_on(tmp_path: Path) -> None:
     async with opened(tmp_path, Clock()) as quotas:
         quotas.charge("ann", 600, 0)
-        quotas.check("ann")
+        quotas.check("ann", 0)
         quotas.charge("ann", 0, 400)
         with pytest.raises(Overloaded) as refused:
-            quotas.check("ann")
+            quotas.check("ann", 0)
         assert (refused.value.code, refused.value.retry_after) == ("quota_exhausted", 3 * 3600 + 11 * 60 + 30)
         assert "1,000 tokens a day is used up" in refused.value.detail
         assert "in 3 h 12 min" in refused.value.detail
-        quotas.check("bob")
+        quotas.check("bob", 0)
         assert (quotas.of("ann").used, quotas.of("bob").used, quotas.exhausted()) == (1000, 0, 1)
+
+
+async def test_turns_that_are_not_over_count_as_what_a_turn_needs(tmp_path: Path) -> None:
+    async with opened(tmp_path, Clock(), default=20_000, small=100) as quotas:
+        quotas.check("small", 0)
+        with pytest.raises(Overloaded, match="ask again when they are"):
+            quotas.check("small", 1)
+        quotas.check("ann", 2)
+        with pytest.raises(Overloaded) as refused:
+            quotas.check("ann", 3)
+        assert (refused.value.code, refused.value.retry_after) == ("overloaded", 5)
+        quotas.charge("ann", 12_000, 0)
+        quotas.check("ann", 0)
+        with pytest.raises(Overloaded):
+            quotas.check("ann", 1)
+        quotas.charge("ann", 8_000, 0)
+        with pytest.raises(Overloaded) as refused:
+            quotas.check("ann", 1)
+        assert refused.value.code == "quota_exhausted"
 
 
 async def test_a_number_of_the_keys_own_wins_and_zero_is_none(tmp_path: Path) -> None:
@@ -58,13 +77,13 @@ async def test_a_number_of_the_keys_own_wins_and_zero_is_none(tmp_path: Path) ->
         for caller in ("small", "free", "usual"):
             quotas.charge(caller, 999, 0)
         with pytest.raises(Overloaded):
-            quotas.check("small")
-        quotas.check("free")
-        quotas.check("usual")
+            quotas.check("small", 0)
+        quotas.check("free", 0)
+        quotas.check("usual", 0)
         assert [quotas.of(caller).limit for caller in ("small", "free", "usual")] == [10, None, 1000]
     async with opened(tmp_path / "other", Clock(), default=0) as quotas:
         quotas.charge("ann", 10**9, 0)
-        quotas.check("ann")
+        quotas.check("ann", 0)
         assert (quotas.of("ann").limit, quotas.exhausted()) == (None, 0)
 
 
@@ -76,10 +95,10 @@ async def test_at_midnight_everybody_begins_anew(tmp_path: Path) -> None:
         midnight = quotas.of("ann").resets_at
         clock.now = midnight - timedelta(milliseconds=1)
         with pytest.raises(Overloaded) as refused:
-            quotas.check("ann")
+            quotas.check("ann", 0)
         assert (refused.value.retry_after, "in 1 min" in refused.value.detail) == (1, True)
         clock.now = midnight
-        quotas.check("ann")
+        quotas.check("ann", 0)
         assert (quotas.of("ann").used, quotas.exhausted()) == (0, 0)
         quotas.charge("ann", 5, 0)
         await quotas.save()
@@ -99,7 +118,7 @@ async def test_what_was_used_is_known_after_a_restart_of_the_same_day_only(tmp_p
     async with opened(tmp_path, clock) as quotas:
         assert (quotas.of("ann").used, quotas.of("bob").used) == (1000, 2)
         with pytest.raises(Overloaded):
-            quotas.check("ann")
+            quotas.check("ann", 0)
     clock.now += timedelta(days=1)
     async with opened(tmp_path, clock) as quotas:
         assert (quotas.of("ann").used, quotas.of("bob").used) == (0, 0)
@@ -119,7 +138,7 @@ async def test_what_could_not_be_written_is_written_the_next_time(tmp_path: Path
         with pytest.raises(StorageError):
             await quotas.save()
         with pytest.raises(Overloaded):
-            quotas.check("ann")
+            quotas.check("ann", 0)
         await db.write(lambda tx: tx.execute("ALTER TABLE away RENAME TO token_use"))
         await quotas.save()
     assert is_kept(tmp_path, [("ann", 1000)])

@@ -6,6 +6,21 @@ from service.agent.admission import Admission, Capacity
 from service.errors import Overloaded
 
 
+class Asked:
+    """A quota that refuses a second turn beside the first, and hears who asks for how many."""
+
+    def __init__(self) -> None:
+        self.turns: list[tuple[str, int]] = []
+
+    def check(self, caller: str, turns: int) -> None:
+        self.turns.append((caller, turns))
+        if turns > 1:
+            raise Overloaded("no more", 1, "quota_exhausted")
+
+    def charge(self, caller: str, reported: int, estimated: int) -> None:
+        raise AssertionError(f"{caller} used {reported + estimated} tokens")
+
+
 def begin(admission: Admission, turn: str, caller: str = "ada") -> None:
     with admission.place(caller):
         admission.begin(turn, caller)
@@ -68,3 +83,15 @@ def test_a_turn_may_begin_with_its_question_while_all_there_are_find_room() -> N
         assert (at_once, third) == (True, False)
         with admission.place("ada", "key") as repeat:
             assert not repeat
+
+
+def test_a_quota_is_asked_for_each_turn_with_the_callers_others_and_not_for_a_repeat() -> None:
+    quota = Asked()
+    admission = Admission(Capacity(running=9, queued=9, per_caller=9), quota)
+    begin(admission, "a", "ada")
+    with admission.place("ada", "key"), admission.place("ada", "key"), pytest.raises(Overloaded, match="no more"):
+        begin(admission, "b", "ada")
+    begin(admission, "c", "cid")
+    admission.end("a")
+    begin(admission, "d", "ada")
+    assert quota.turns == [("ada", 0), ("ada", 1), ("ada", 2), ("cid", 0), ("ada", 0)]

@@ -24,8 +24,8 @@ class Bill:
 
     charged: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def check(self, caller: str) -> None:
-        raise AssertionError(f"{caller} has begun before")
+    def check(self, caller: str, turns: int) -> None:
+        raise AssertionError(f"{caller} has begun, with {turns} others")
 
     def charge(self, caller: str, reported: int, estimated: int) -> None:
         self.charged.append((caller, reported, estimated))
