@@ -47,6 +47,7 @@ class AnswerRenderer:
                 **{tag: {"dir": "auto"} for tag in _BLOCKS},
                 "a": {"target": "_blank"},
                 "pre": {"tabindex": "0", "dir": "ltr"},
+                "div": {"tabindex": "0"},  # the boxes in which wide tables scroll, also by keyboard
             },
             link_rel="noopener noreferrer nofollow",
             url_schemes={"http", "https"},

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.actions import ask, chat_row, finished, panel_opened
-from tests.browser.conftest import OpenPage, shot
+from tests.browser.conftest import OpenPage, clean, shot
 from tests.browser.pacing import Pause
 from tests.fake_llm import FakeLLM
 from tests.server import Server
@@ -50,6 +50,7 @@ def test_the_shortcuts_are_listed_and_can_be_switched_off(reader: Server, open_p
     page.keyboard.press("Control+/")
     expect(dialog.get_by_text("Answer again")).to_be_visible()
     shot(page, "shortcuts")
+    clean(page)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     away(page)

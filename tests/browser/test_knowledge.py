@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.actions import ask, finished, panel_opened
-from tests.browser.conftest import OpenPage, shot
+from tests.browser.conftest import OpenPage, clean, shot
 from tests.fake_llm import FakeLLM
 from tests.server import Server
 
@@ -95,5 +95,6 @@ def test_questions_without_an_answer_stand_in_a_table(
     row = gaps.locator("tbody tr").filter(has_text="walrus")
     expect(row).to_contain_text("1 time")
     shot(page, "gaps")
+    clean(page)
     row.get_by_role("link").first.click()
     expect(page.get_by_label("Search the knowledge base")).to_have_value("What does the walrus eat?")

@@ -1,5 +1,6 @@
 """The page on narrow and wide screens, light and dark: axe finds nothing, and people can look at the pictures."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -15,6 +16,20 @@ pytestmark = pytest.mark.e2e
 
 PHONE = {"width": 390, "height": 844}
 WIDE = {"width": 1920, "height": 1080}
+SMALLEST = {"width": 320, "height": 568}  # also 1280 pixels at four times the size
+RICH = """The lighthouse listens on port 8123 [1].
+
+```python
+def light(lamp, mirror, clockwork, colour="white", flashes=3, pause_seconds=15.0):
+    return [lamp] * flashes
+```
+
+| Setting | Default | What it is for, in a sentence | Since |
+|---|---|---|---|
+| `LIGHTHOUSE_PORT` | 8123 | where it listens, on every interface that there is | 1 |
+
+Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft.
+"""
 
 
 def nothing_hangs_over(page: Page) -> None:
@@ -72,6 +87,52 @@ def test_on_a_phone(reader: Server, open_page: OpenPage) -> None:
     page.get_by_role("link", name="New chat", exact=True).click()
     expect(page.locator(".sidebar")).not_to_be_in_viewport()
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
+
+
+def test_on_the_smallest_screen(scripted: Server, model: FakeLLM, open_page: OpenPage) -> None:
+    permissions = ["clipboard-read", "clipboard-write"]
+    page = open_page(scripted, viewport=SMALLEST, has_touch=True, permissions=permissions)
+    model.call("search_kb", {"query": "lighthouse port"})
+    model.say(RICH)
+    answer = ask(page, "Where does the lighthouse listen?")
+    finished(page)
+    answer.get_by_role("button", name="Copy the code").click()
+    expect(page.locator("#announcer")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("def light(lamp")
+    table = answer.locator(".table-scroll")
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(box) => box.scrollLeft > 0", arg=table.element_handle())
+    look(page, "phone-smallest")
+    answer.locator("button.cite").first.click()
+    panel_opened(page)
+    look(page, "phone-smallest-panel")
+    page.get_by_role("button", name="Close the document").click()
+    page.get_by_role("button", name="Open the list of chats").click()
+    page.locator(".chat-row").first.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_in_viewport(ratio=1)
+    look(page, "phone-smallest-undo")
+    page.get_by_role("button", name="Undo").click()
+    finished(page)
+
+
+def style_of(page: Page, of: str) -> Callable[[str], str]:
+    """Read computed styles of an element by the name of the property."""
+    return lambda name: str(
+        page.locator(of).first.evaluate("(element, name) => getComputedStyle(element)[name]", name)
+    )
+
+
+def test_what_colours_tell_is_told_where_the_system_chooses_them(reader: Server, open_page: OpenPage) -> None:
+    page = open_page(reader, forced_colors="active")
+    ask(page, "How does a client resume a stream after a disconnect?")
+    finished(page)
+    shot(page, "forced-colours")
+    for marked in (".chat-link[aria-current='page']", ".send", ".bubble"):
+        style = style_of(page, marked)
+        assert "solid" in {style("outlineStyle"), style("borderTopStyle")}, marked
+    plain = page.locator(".bubble").evaluate("(element) => getComputedStyle(element).backgroundColor")
+    assert style_of(page, "#index-badge .dot")("backgroundColor") != plain
 
 
 def test_text_stands_in_its_own_direction(scripted: Server, model: FakeLLM, open_page: OpenPage) -> None:

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.actions import ask, finished
-from tests.browser.conftest import OpenPage, shot
+from tests.browser.conftest import OpenPage, clean, shot
 from tests.browser.pacing import Pause
 from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM
@@ -46,6 +46,7 @@ def test_text_and_steps_appear_while_the_answer_is_written(
     expect(answer.locator("button.cite")).to_have_text("1")
     expect(answer.locator(".steps-summary")).to_contain_text("“lighthouse port”, read 1 document · writing…")
     expect(page.locator("body")).to_have_attribute("data-state", "answering")
+    clean(page)
     pause.end()
     finished(page)
     expect(answer.locator(".prose li").last).to_have_text("the end")
@@ -111,6 +112,7 @@ def test_a_stopped_answer_keeps_its_text(scripted: Server, model: FakeLLM, open_
     expect(answer.locator(".outcome")).to_have_text("Stopped")
     expect(answer.locator(".prose")).to_contain_text("8123")
     expect(page.get_by_role("button", name="Stop the answer")).to_be_hidden()
+    clean(page)
     pause.end()
 
 
@@ -124,6 +126,7 @@ def test_a_failure_says_what_to_check_and_can_be_asked_again(
     failure = page.locator(".failure")
     expect(failure).to_contain_text("LLM_API_KEY")
     expect(page.locator(".outcome")).to_have_text("Failed")
+    clean(page)
     at_once(model)
     failure.get_by_role("button", name="Ask again").click()
     expect(page.locator(".answer")).to_have_count(2)

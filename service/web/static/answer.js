@@ -61,6 +61,7 @@ export class AnswerView {
   #rendered() {
     if (!this.#prose.settled) return;
     if (!this.#ended) this.#end();
+    offerCode(this.#prose.element);
     labelChips(this.#prose.element, this.#message);
     this.#feedback.update(this.#message.feedback);
   }
@@ -102,19 +103,7 @@ export class AnswerView {
     if (message.error) return [];
     const again = iconButton("retry", "Answer again", () => this.#actions.askAgain(this.#message));
     again.classList.add("again");
-    return [message.content ? this.#copyButton() : null, ...this.#feedback.buttons, again];
-  }
-
-  #copyButton() {
-    const button = iconButton("copy", "Copy the answer", async () => {
-      const done = await copy(asText(this.#message));
-      button.replaceChildren(icon(done ? "check" : "warning"));
-      button.title = done ? "Copied" : "The browser did not allow copying";
-      announce(button.title);
-      setTimeout(() => button.replaceChildren(icon("copy")), 1600);
-    });
-    button.classList.add("copy");
-    return button;
+    return [message.content ? copyButton("Copy the answer", () => asText(this.#message)) : null, ...this.#feedback.buttons, again];
   }
 
   #clicked(event) {
@@ -161,6 +150,30 @@ function madeBy({ model, created_at: asked, completed_at: answered }) {
 function asText({ content, citations }) {
   const sources = citations.map((c) => `${c.marker} ${c.title} (${c.document}, ${lineRange(c.start_line, c.end_line)})`);
   return sources.length > 0 ? `${content}\n\n${sources.join("\n")}\n` : content;
+}
+
+function copyButton(label, text) {
+  const button = iconButton("copy", label, async () => {
+    const done = await copy(text());
+    button.replaceChildren(icon(done ? "check" : "warning"));
+    button.title = done ? "Copied" : "The browser did not allow copying";
+    announce(button.title);
+    setTimeout(() => {
+      button.replaceChildren(icon("copy"));
+      button.title = label;
+    }, 1600);
+  });
+  button.classList.add("copy");
+  return button;
+}
+
+/** Give each code block of a text that stands a button that copies it. */
+function offerCode(prose) {
+  for (const block of prose.querySelectorAll("pre:not(.code > *)")) {
+    const box = h("div", { class: "code" });
+    block.replaceWith(box);
+    box.append(block, copyButton("Copy the code", () => block.textContent));
+  }
 }
 
 /** Copy a text; pages without a secure address lack the clipboard, there a selection has to do. */

@@ -27,11 +27,11 @@ export class Scroller {
     return this.#below() < NEAR;
   }
 
-  /** Bring the newest turn to the top. */
+  /** Bring the newest turn to the top; what there is in its place from its beginning. */
   toNewestTurn() {
     this.#following = false;
     const turn = this.#turn;
-    if (turn) this.#box.scrollTop = turn.offsetTop - this.#content.offsetTop;
+    this.#box.scrollTop = turn ? turn.offsetTop - this.#content.offsetTop : 0;
     this.#resized();
   }
 
