@@ -1,5 +1,6 @@
 """What people do on the page."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -19,6 +20,15 @@ def finished(page: Page) -> None:
     """Wait until nothing is being answered."""
     expect(page.locator("body")).to_have_attribute("data-state", "ready")
     expect(page.locator(".answer .outcome").last).to_be_visible()
+
+
+def stop_time(page: Page) -> None:
+    """Load the page anew; from then on its time passes only as `page.clock.run_for` lets it."""
+    now = datetime.now(UTC)
+    page.clock.install(time=now)
+    page.reload()
+    expect(page.locator("body")).to_have_attribute("data-state", "ready")
+    page.clock.pause_at(now + timedelta(minutes=2))
 
 
 def panel_opened(page: Page) -> Locator:

@@ -120,7 +120,11 @@ def shot(page: Page, name: str) -> None:
 
 
 def clean(page: Page) -> None:
-    """Let axe look at the page; what depends on colours it looks at in light and in dark."""
+    """Let axe look at the page once nothing moves; what depends on colours it looks at in light and in dark."""
+    page.wait_for_function(
+        """() => document.getAnimations().every((each) =>
+            each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
+    )
     page.emulate_media(color_scheme="dark")
     dark = Axe().run(page, options=CONTRAST)
     page.emulate_media(color_scheme="light")

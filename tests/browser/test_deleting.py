@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.actions import ask, chat_row, finished
+from tests.browser.actions import ask, chat_row, finished, stop_time
 from tests.browser.conftest import OpenPage
 from tests.server import Server, eventually
 
@@ -34,6 +34,7 @@ def test_a_deleted_chat_can_be_brought_back(reader: Server, open_page: OpenPage)
     ask(page, "Where do the pelicans sleep?")
     finished(page)
     address = page.url
+    stop_time(page)
     delete(page, "pelicans")
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
     note = page.get_by_role("status").filter(has_text="pelicans")
@@ -48,6 +49,7 @@ def test_a_deleted_chat_can_be_brought_back(reader: Server, open_page: OpenPage)
 def test_the_last_of_several_is_brought_back_by_keyboard(reader: Server, open_page: OpenPage) -> None:
     kept, other = made(reader, "Otters"), made(reader, "Badgers")
     page = open_page(reader)
+    stop_time(page)
     link = chat_row(page, "Badgers").get_by_role("link")
     link.focus()
     page.keyboard.press("Delete")
@@ -66,8 +68,7 @@ def test_when_the_time_is_over_the_chat_is_gone_in_every_tab(reader: Server, ope
     address = made(reader, "Herons")
     page = open_page(reader)
     other = open_page(reader)
-    page.clock.install()
-    page.reload()
+    stop_time(page)
     delete(page, "Herons")
     expect(chat_row(other, "Herons")).to_be_visible()
     page.clock.run_for(5_000)
@@ -78,7 +79,7 @@ def test_when_the_time_is_over_the_chat_is_gone_in_every_tab(reader: Server, ope
     page.mouse.move(0, 0)
     page.clock.run_for(9_000)
     expect(chat_row(other, "Herons")).to_have_count(0)
-    assert gone(reader, address)
+    eventually(lambda: gone(reader, address), what="deleting when the time is over")
     expect(chat_row(page, "Herons")).to_have_count(0)
 
 
@@ -93,6 +94,7 @@ def test_leaving_the_page_deletes_what_was_not_brought_back(reader: Server, open
 def test_a_chat_that_could_not_be_deleted_comes_back(reader: Server, open_page: OpenPage) -> None:
     address = made(reader, "Cranes")
     page = open_page(reader, expected="503")
+    stop_time(page)
     page.route(f"**{address}", lambda route: route.fulfill(status=503), times=1)
     delete(page, "Cranes")
     page.get_by_role("button", name="Dismiss").click()

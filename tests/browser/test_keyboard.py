@@ -26,6 +26,7 @@ def test_the_keyboard_is_enough(reader: Server, open_page: OpenPage) -> None:
     page.keyboard.type("second line /?n")
     expect(box).to_have_value("first line\nsecond line /?n")
     page.reload()
+    expect(page.locator("body")).to_have_attribute("data-state", "ready")
     expect(box).to_have_value("first line\nsecond line /?n")
     box.fill("")
     away(page)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.actions import panel_opened
+from tests.browser.actions import panel_opened, stop_time
 from tests.browser.conftest import OpenPage
 from tests.browser.held import Held
 from tests.server import Server, eventually
@@ -54,16 +54,15 @@ def test_an_older_state_of_the_index_does_not_replace_a_newer_one(folder: Server
 
 
 def test_who_comes_back_to_the_documents_sees_those_of_now(folder: Server, open_page: OpenPage) -> None:
-    page = open_page(folder)
-    page.clock.install()
-    page.goto(f"{folder.base_url}/#/knowledge")
-    page.reload()
+    page = open_page(folder, "#/knowledge")
+    stop_time(page)
     expect(page.locator(".document")).to_have_count(2)
     page.get_by_role("link", name="New chat", exact=True).click()
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
     write(folder, "tides.md", "# Tides\n\nThe spring tide rises.\n")
-    expect(page.locator("#index-badge")).to_contain_text("3 documents")
-    page.clock.run_for(1000)
+    while "3 documents" not in (page.locator("#index-badge").text_content() or ""):
+        page.clock.run_for(1000)  # what waits for the end of several changes, waits no longer
+    page.clock.resume()
     page.locator("#open-knowledge").click()
     expect(page.locator(".document")).to_have_count(3)
     (folder.knowledge / "tides.md").unlink()

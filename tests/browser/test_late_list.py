@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.actions import ask, chat_row, finished
+from tests.browser.actions import ask, chat_row, finished, stop_time
 from tests.browser.conftest import OpenPage
 from tests.browser.held import Held
 from tests.browser.pacing import Pause
@@ -122,6 +122,7 @@ def test_a_chat_that_is_brought_back_is_not_forced_on_who_reads_another(
 ) -> None:
     made(scripted, "Magpie", "Nuthatch")
     page = open_page(scripted)
+    stop_time(page)
     chat_row(page, "Magpie").get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Magpie")
     chat_row(page, "Magpie").get_by_role("button", name="Delete").click()

@@ -110,6 +110,7 @@ def test_on_the_smallest_screen(scripted: Server, model: FakeLLM, open_page: Ope
     page.get_by_role("button", name="Close the document").click()
     page.get_by_role("button", name="Open the list of chats").click()
     page.locator(".chat-row").first.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").focus()  # who is at the message has time
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_in_viewport(ratio=1)
     look(page, "phone-smallest-undo")
     page.get_by_role("button", name="Undo").click()
