@@ -1,6 +1,7 @@
 """Every error code that the service can give, read off the places that make them."""
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -47,9 +48,16 @@ def failure_codes() -> Mapping[str, tuple[bool, str]]:
 
 def _calls(*names: str) -> Iterator[tuple[str, list[Any]]]:
     """Calls of these names in the service: constants as they are, keywords as pairs, everything else None."""
-    for path in sorted(_SERVICE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-                given = [getattr(argument, "value", None) for argument in node.args]
-                named = [(word.arg, getattr(word.value, "value", None)) for word in node.keywords]
-                yield node.func.id, [*given, *named]
+    for name, call in _named_calls():
+        if name in names:
+            given = [getattr(argument, "value", None) for argument in call.args]
+            keywords = [(word.arg, getattr(word.value, "value", None)) for word in call.keywords]
+            yield name, [*given, *keywords]
+
+
+@functools.cache
+def _named_calls() -> tuple[tuple[str, ast.Call], ...]:
+    """Every call of a plain name in the service; it is read once a process."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in sorted(_SERVICE.rglob("*.py")))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return tuple((call.func.id, call) for call in calls if isinstance(call.func, ast.Name))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import tempfile
 import time
@@ -25,7 +26,6 @@ DEFAULT_SETTLE = 0.2
 PATIENCE = 60.0  # seconds until a wait is given up: far more than anything takes, on a slow and busy machine too
 USUAL = Intervals(scan=NEVER, poll=2, content=600)  # no timed scan finds what an event should have told
 EVENTS_ONLY = Intervals(scan=NEVER, poll=NEVER, content=NEVER)
-NOBODY = 65534
 
 
 @dataclass
@@ -132,19 +132,32 @@ async def live(
 
 @contextlib.contextmanager
 def unprivileged() -> Iterator[Path]:
-    """A folder of our own as a user whom permissions bind; root becomes another user for so long."""
+    """A folder of our own where permissions bind us; root gives up for so long what puts it above them."""
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        folder.chmod(0o755)
         root = os.geteuid() == 0
         if root:
-            os.chown(folder, NOBODY, NOBODY)
-            os.seteuid(NOBODY)
+            _bound(by_permissions=True)
         try:
-            yield folder
+            yield Path(made)
         finally:
             if root:
-                os.seteuid(0)
+                _bound(by_permissions=False)
+
+
+def _bound(*, by_permissions: bool) -> None:
+    """Take CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH from this thread and those it starts, or give them back.
+
+    Another user would do too, but might not read the project itself: it may lie in a folder of root's own.
+    """
+    libc, header = (
+        ctypes.CDLL(None, use_errno=True),
+        (ctypes.c_uint32 * 2)(0x20080522, 0),
+    )  # version 3, this thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same of capabilities past 31
+    done = libc.capget(header, sets)
+    sets[0] = sets[0] & ~0b110 if by_permissions else sets[0] | (sets[1] & 0b110)
+    if done or libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capabilities")
 
 
 def fill(root: Path, count: int, word: str = "word") -> set[str]:
