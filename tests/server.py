@@ -111,7 +111,8 @@ class Server:
 
 def free_port() -> int:
     """A port that nobody has, for who must have the same one again: the system gives it to no one of its own."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(given.read_text().split()[0]) if given.exists() else 49_152
     while True:
         port = random.SystemRandom().randrange(first // 2, first)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

@@ -11,10 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-# What gives the program its terminal for good, so that Ctrl+C becomes a signal.
-_AT_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
+# What gives the program its terminal for good, so that Ctrl+C becomes a signal: where tests run in the background
+# it may be ignored, and what they start inherits that.
+_AT_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:

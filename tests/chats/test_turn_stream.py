@@ -31,7 +31,7 @@ async def test_a_stream_of_one_turn_is_told_that_its_chat_is_deleted_and_ends(ch
     turn = await chats.begun()
     answer = await chats.store.message("ann", turn.chat_id, turn.id)
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         aclosing(follow_turn(chats.log, Scope("ann", turn.chat_id), answer, idle=30)) as stream,
     ):
         for _ in range(0 if soon else 3):
@@ -48,7 +48,7 @@ async def test_the_end_of_a_turn_is_told_also_when_its_events_are_not_kept_any_m
     log = EventLog(chats.db)  # as after a restart: the old one has newer events in memory
     answer = await chats.store.message("ann", turn.chat_id, turn.id)
     client = Client()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for frame in follow_turn(log, Scope("ann", turn.chat_id), answer, idle=30):
             assert frame is not None
             client.take(frame)
