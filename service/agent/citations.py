@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from service.agent.quotes import find_quote
-from service.agent.tools import Source
+from service.agent.sources import Source
 from service.chats.records import Citation
 
 _HELD_CHARS: Final = 200  # a bracket that has not closed by then is text
@@ -181,7 +181,7 @@ def _citation(marker: str, source: Source, start: int, end: int) -> Citation:
         document=source.document,
         title=source.title,
         topic=source.topic,
-        heading=source.heading,
+        heading=source.heading_at(first),
         start_line=first,
         end_line=last,
         quote=source.text[start:end],

@@ -41,7 +41,10 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything the tools have told in this turn. `topics` is None until they were listed."""
+    """Everything the tools have told in this turn; `topics` is None until they were listed.
+
+    `state` says, for people, why something may not have been found.
+    """
 
     passages: tuple[Passage, ...] = ()
     queries: tuple[str, ...] = ()
@@ -50,7 +53,7 @@ class Evidence:
     near_terms: tuple[str, ...] = ()
     topic_names: tuple[str, ...] = ()
     empty: bool = False
-    note: str = ""
+    state: str = ""
     error: str = ""
 
 
@@ -107,7 +110,7 @@ def _with_result(evidence: Evidence, call: ToolCall, result: Mapping[str, Any]) 
         near_terms=evidence.near_terms or _texts(result.get("near_terms")),
         topic_names=evidence.topic_names or _texts(topics),
         empty=evidence.empty or topics == [],
-        note=evidence.note or str(result.get("note", "")),
+        state=evidence.state or str(result.get("state", "")),
         error=str(result.get("error", "")),
     )
 

@@ -1,13 +1,13 @@
-"""What the model has to know of the folder when the knowledge base gave nothing."""
+"""What has to be known of the folder where the knowledge base gave nothing, or not all."""
 
 from service.kb.index import Reconciler
 
 
 async def folder_note(index: Reconciler) -> str:
-    """Tell in a sentence why nothing may have been found; '' when all is well."""
+    """Tell in a sentence for people why something may not have been found; '' when all is well."""
     status = await index.status()
     if status.state in {"missing", "unreadable"}:
-        return f"The knowledge folder is {status.state}, so nothing can be found. Tell that plainly."
-    if status.state == "starting" or status.progress is not None:
-        return "The knowledge base is still being indexed; what was not found may come. Tell that plainly."
+        return f"The knowledge folder is {status.state}, so nothing can be found."
+    if status.state in {"starting", "rebuilding"} or status.progress is not None:
+        return "The knowledge base is still being indexed; what was not found may come."
     return ""

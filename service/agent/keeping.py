@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from service.agent.tools import Source
+from service.agent.sources import Source
 from service.chats.kept import LAST_LINE, KeptText, KeptTexts
 from service.chats.records import Citation
 from service.errors import InvalidInput, NotFound, StorageError

@@ -55,7 +55,7 @@ def next_step(messages: Sequence[Message], tools: Collection[str]) -> ToolCall |
     if wanted == "topics" and (now.evidence.topics is not None or "list_kb_topics" in tools):
         if now.evidence.topics is None:
             return _call(now, "list_kb_topics")
-        return listing(now.evidence.topics, now.evidence.note)
+        return listing(now.evidence.topics, now.evidence.state)
     if wanted not in ("question", "topics"):
         return iter((small_talk(wanted, now.question),))
     return _quest(now, understand(now.question, now.earlier), tools)

@@ -79,8 +79,8 @@ def not_told(question: str, evidence: Evidence, near: Sequence[str]) -> Iterator
     spoken = language(question)
     if evidence.empty:
         yield "The knowledge base has no documents at the moment."
-        if evidence.note:
-            yield f" {evidence.note}"
+        if evidence.state:
+            yield f" {evidence.state}"
         return
     if evidence.error and not evidence.passages:
         yield f"The knowledge base could not be searched: {evidence.error}"
@@ -93,12 +93,14 @@ def not_told(question: str, evidence: Evidence, near: Sequence[str]) -> Iterator
         yield f" Similar words in it: {', '.join(evidence.near_terms)}."
     elif evidence.topic_names:
         yield f" Its topics: {', '.join(evidence.topic_names)}."
+    if evidence.state:
+        yield f" {evidence.state}"
 
 
-def listing(topics: Sequence[Topic], note: str) -> Iterator[str]:
+def listing(topics: Sequence[Topic], state: str) -> Iterator[str]:
     """Say which topics and documents there are."""
     if not topics:
-        yield note or "The knowledge base is empty."
+        yield state or "The knowledge base is empty."
         return
     yield "The knowledge base has these topics:\n"
     for topic in topics:

@@ -30,7 +30,8 @@ from service.agent.loop import (
     answer,
 )
 from service.agent.model import ChatModel, Message
-from service.agent.tools import Toolbox, sources_json
+from service.agent.sources import sources_json
+from service.agent.tools import Toolbox
 from service.agent.underway import Run
 from service.chats.records import Failure, Status
 from service.chats.turns import Asked, Ending, Turn, TurnStore

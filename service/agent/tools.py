@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import to_json
 
 from service.agent.enclosure import enclose
 from service.agent.model import Message, Tool, ToolCall
+from service.agent.sources import Source, sources_of
 from service.errors import InvalidInput, NotFound, ReadDeadlineExceeded
 from service.kb.search import DocumentText, Hit, KnowledgeBase, SearchResult, TopicInfo
 
 _NAMES_PER_TOPIC: Final = 20
 
 
+_TELL: Final = "Where the passages do not answer, tell plainly what `state` says."
 LISTING: Final = "list_kb_topics"  # tells what there is, and is no search for an answer
 
 
@@ -53,21 +54,6 @@ class ReadArguments(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A passage that a tool returned in this turn; the answer cites it by `id`."""
-
-    id: int
-    document: str
-    title: str
-    topic: str
-    heading: str
-    start_line: int
-    end_line: int
-    text: str
-    revision: str
-
-
-@dataclass(frozen=True, slots=True)
 class ToolResult:
     """What goes back to the model. `hits` counts passages or topics; `error` is what was wrong with the call."""
 
@@ -92,7 +78,7 @@ FolderNote = Callable[[], Awaitable[str]]
 class Toolbox:
     """The tools for one turn: runs calls, remembers what they returned, numbers the passages from 1.
 
-    `folder_note` tells what to say when nothing was found because of the folder's state; '' when all is well.
+    `folder_note` tells why something may not be found because of the folder's state; '' when all is well.
     """
 
     def __init__(self, kb: KnowledgeBase, *, result_chars: int, folder_note: FolderNote) -> None:
@@ -137,8 +123,7 @@ class Toolbox:
 
     def restore(self, sources: str) -> None:
         """Know again what `sources_json` wrote down in an earlier attempt at the turn."""
-        for fields in json.loads(sources):
-            source = Source(**fields)
+        for source in sources_of(sources):
             self.sources[source.id] = source
             self._ids[source.document, source.revision, source.start_line, source.text] = source.id
 
@@ -159,15 +144,13 @@ class Toolbox:
         if not result.hits:
             return await self._nothing_found(given, result), 0
         passages = self._fitting([self._hit(hit) for hit in result.hits])
-        body = {"query": given.query, "matched_by": result.step, "passages": passages}
-        return body, len(passages)
+        body: dict[str, Any] = {"query": given.query, "matched_by": result.step, "passages": passages}
+        state = await self._folder_note()
+        return body | ({"state": state, "note": _TELL} if state else {}), len(passages)
 
     async def _nothing_found(self, given: SearchArguments, result: SearchResult) -> dict[str, Any]:
-        topics = await self.kb.topics()
-        note = (
-            await self._folder_note()
-            or "Nothing found. Try other words, or tell that the knowledge base does not say."
-        )
+        topics, state = await self.kb.topics(), await self._folder_note()
+        note = _TELL if state else "Nothing found. Try other words, or tell that the knowledge base does not say."
         if given.topic and given.topic not in {topic.name for topic in topics}:
             note = f"There is no topic {given.topic!r}. Search without a topic, or with one of those listed."
         return {
@@ -175,6 +158,7 @@ class Toolbox:
             "passages": [],
             "near_terms": list(result.near_terms),
             "topics": [topic.name for topic in topics],
+            "state": state,
             "note": note,
         }
 
@@ -184,7 +168,7 @@ class Toolbox:
         topics = await self.kb.topics()
         body: dict[str, Any] = {"topics": [await self._topic(topic) for topic in topics]}
         if not topics:
-            body["note"] = await self._folder_note() or "The knowledge base is empty."
+            body["state"] = await self._folder_note() or "The knowledge base is empty."
         return body, len(topics)
 
     async def _topic(self, topic: TopicInfo) -> dict[str, Any]:
@@ -223,13 +207,19 @@ class Toolbox:
 
     def _document_text(self, text: DocumentText) -> dict[str, Any]:
         place = (text.name, text.title, text.topic, "", text.start_line, text.end_line)
-        return self._passage(self._register(place, text.text, text.revision))
+        return self._passage(self._register(place, text.text, text.revision, text.headings))
 
-    def _register(self, place: tuple[str, str, str, str, int, int], text: str, revision: str) -> Source:
+    def _register(
+        self,
+        place: tuple[str, str, str, str, int, int],
+        text: str,
+        revision: str,
+        headings: tuple[tuple[int, str], ...] = (),
+    ) -> Source:
         document, title, topic, heading, start_line, end_line = place
         key = (document, revision, start_line, text)  # a line that is too long for a passage is cut into several
         number = self._ids.setdefault(key, len(self._ids) + 1)
-        source = Source(number, document, title, topic, heading, start_line, end_line, text, revision)
+        source = Source(number, document, title, topic, heading, start_line, end_line, text, revision, headings)
         return self.sources.setdefault(number, source)
 
     def _passage(self, source: Source) -> dict[str, Any]:
@@ -252,11 +242,6 @@ class Toolbox:
                 break
             kept.append(passage)
         return kept
-
-
-def sources_json(sources: Sequence[Source]) -> str:
-    """Write passages down for `Toolbox.restore`."""
-    return to_json(sources).decode()
 
 
 def _tool(name: str, description: str, arguments: type[BaseModel]) -> Tool:

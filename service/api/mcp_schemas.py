@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from service.agent.citations import lines_url
-from service.agent.tools import Source
+from service.agent.sources import Source
 from service.api.mcp_uris import document_uri
 
 
@@ -32,6 +32,7 @@ class FoundOut(BaseModel):
     passages: list[PassageOut] = Field(description="Best first.")
     near_terms: list[str] = Field(default_factory=list, description="When nothing matched: terms that exist.")
     topics: list[str] = Field(default_factory=list, description="When nothing matched: the topics there are.")
+    state: str = Field("", description="Why something may not be found just now.")
     note: str = Field("", description="What to do next.")
 
 
@@ -49,6 +50,7 @@ class ListedOut(BaseModel):
     """The topics of the knowledge base."""
 
     topics: list[ListedTopic] = Field(description="By name.")
+    state: str = Field("", description="Why something may not be found just now.")
     note: str = Field("", description="What to do next.")
 
 
@@ -59,6 +61,7 @@ class ReadOut(BaseModel):
     title: str = Field(description="Its title.")
     passages: list[PassageOut] = Field(description="The lines; none where the document is empty.")
     next_line: int | None = Field(None, description="Where to read on; null at the end.")
+    state: str = Field("", description="Why something may not be found just now.")
     note: str = Field("", description="What to do next.")
 
 
@@ -76,7 +79,7 @@ def passage(source: Source) -> dict[str, Any]:
         "document": source.document,
         "title": source.title,
         "topic": source.topic,
-        "heading": source.heading,
+        "heading": source.heading_at(first),
         "start_line": source.start_line,
         "end_line": source.end_line,
         "text": source.text,

@@ -57,7 +57,8 @@ class DocumentText:
     """Lines `start_line` to `end_line` (from 1, inclusive) verbatim.
 
     `next_line` is where to read on, None at the end. `revision` is the SHA-256 of the file, `kb_revision`
-    that of the index.
+    that of the index. `headings` are the paths of headings above the lines, each with the line from which on it
+    holds; only of a part, never of a whole document, which may have very many.
     """
 
     name: str
@@ -70,6 +71,7 @@ class DocumentText:
     lines: int
     revision: str
     kb_revision: int
+    headings: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,10 @@ class Reading:
         text, end = self._lines(connection, document_id, wanted, last)
         following = end + 1 if end < count else None
         at = index_revision(connection)
-        return DocumentText(name, title, topic, wanted.first, end, text, following, count, revision, at)
+        bounds = {"id": document_id, "first": wanted.first, "last": end}
+        headings = connection.execute(self._sql["headings"], bounds) if wanted.max_chars is not None else ()
+        place = (name, title, topic, wanted.first, end)
+        return DocumentText(*place, text, following, count, revision, at, tuple(headings))
 
     def _lines(
         self, connection: sqlite3.Connection, document_id: int, wanted: LineRange, last: int

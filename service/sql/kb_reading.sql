@@ -41,6 +41,12 @@ WHERE document_id = :id
     AND start_line >= (SELECT max(start_line) FROM blocks WHERE document_id = :id AND start_line <= :line)
 ORDER BY start_line;
 
+-- name: headings
+-- The paths of headings above the passages that have some of the lines, each with its first line.
+SELECT start_line, heading FROM passages
+WHERE document_id = :id AND end_line >= :first AND start_line <= :last
+ORDER BY ordinal;
+
 -- name: names_with
 -- Names that contain a text, whatever its case.
 SELECT name FROM documents WHERE live = 1 AND instr(lower(name), lower(?)) > 0 ORDER BY name LIMIT ?;

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.agent.citations import CitationFilter
-from service.agent.tools import Source
+from service.agent.sources import Source
 
 PORTS = "# Ports\n\nThe service listens on port 8000. Set PORT to change it.\n\n```\nPORT=9000 scripts/run\n```"
 SHELL = "Use an array like a[0] in bash. Exit with 130 after Ctrl+C."

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from service.agent.draft import Draft
 from service.agent.loop import Limits, ToolFinished, answer
 from service.agent.model import Message
-from service.agent.tools import Source, Toolbox
+from service.agent.sources import Source
+from service.agent.tools import Toolbox
 from service.chats.records import Citation
 from tests.agent.asking import client
 from tests.fake_llm import FakeLLM

@@ -9,7 +9,7 @@ from service.agent.citations import CitationFilter
 from service.agent.evidence import Passage
 from service.agent.questions import understand
 from service.agent.quoting import choose, pieces
-from service.agent.tools import Source
+from service.agent.sources import Source
 
 START = (
     "# Start\n\nStart the service from a checkout with one command:\n\n```sh\nscripts/run --all\n```\n\n"

@@ -2,13 +2,41 @@
 
 import pytest
 
+from service.agent.citations import CitationFilter
 from service.agent.model import ToolCall
+from service.agent.sources import sources_json
 from service.agent.tools import Toolbox
 from tests.kb.shelf import shelf
 
 
 async def _nothing() -> str:
     return ""
+
+
+async def _indexing() -> str:
+    return "Still being indexed."
+
+
+async def test_a_search_while_files_are_taken_in_says_so_beside_its_hits() -> None:
+    async with shelf({"a.md": "The port is 8123."}) as kb:
+        toolbox = Toolbox(kb, result_chars=8000, folder_note=_indexing)
+        for query, hits in (("port", 1), ("zeppelin", 0)):
+            result = await toolbox.run(ToolCall("c", "search_kb", f'{{"query": "{query}"}}'))
+            assert (result.hits, '"state": "Still being indexed."' in result.message.content) == (hits, True)
+
+
+async def test_lines_that_were_read_know_the_headings_above_them() -> None:
+    text = "Lead.\n\n# Ports\n\nOf services.\n\n## Default\n\nIt is 8123.\n\n# Logs\n\nNinety days.\n"
+    async with shelf({"a.md": text}) as kb:
+        toolbox = Toolbox(kb, result_chars=8000, folder_note=_nothing)
+        result = await toolbox.run(ToolCall("c", "read_kb_doc", '{"name": "a.md"}'))
+        markers = CitationFilter(toolbox.sources)
+        markers.feed("Lead. [1] Of services. [1] It is 8123. [1] Ninety days. [1]")
+        again = Toolbox(kb, result_chars=8000, folder_note=_nothing)
+        again.restore(sources_json(result.sources))
+
+    assert [citation.heading for citation in markers.citations] == ["", "Ports", "Ports > Default", "Logs"]
+    assert again.sources == toolbox.sources
 
 
 @pytest.mark.parametrize(
