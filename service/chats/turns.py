@@ -232,6 +232,7 @@ class TurnStore:
             if read is not None and (lacking := kept.lacking(tx, ending.citations, texts)):
                 return lacking
             tx.execute(self._sql["finish"], row)
+            tx.execute(self._sql["forget_transcript"], {"id": turn.id})
             kept.keep(tx, turn.id, ending.citations, texts)
             if ending.finding is not None:
                 gaps.note(tx, turn.question_id, ending.finding)

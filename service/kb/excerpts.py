@@ -62,7 +62,9 @@ class Excerpts:
             if place < done:
                 continue
             begin = max(done, text.rfind(" ", done, place), text.rfind("\n", done, place))
-            token = next((t for t in TOKEN.finditer(text, begin) if t.end() > place), None)
+            token = TOKEN.search(text, begin)
+            while token is not None and token.end() <= place:
+                token = TOKEN.search(text, token.end())
             if token is None:
                 return
             done = token.end()

@@ -40,6 +40,13 @@ UPDATE messages SET status = :status, outcome = :outcome, content = :content, ci
     llm_calls = :llm_calls, model = :model, error = :error, kb_revision = :kb_revision, completed_at = :now
 WHERE id = :id;
 
+-- name: forget_transcript
+-- What tools returned was for another attempt: of documents nothing stays but their names, and what the answer cites.
+UPDATE steps SET wire = '', sources = (
+    SELECT json_group_array(json_object('document', json_extract(value, '$.document'))) FROM json_each(steps.sources)
+)
+WHERE turn_id = :id;
+
 -- name: answer
 -- The answer as it stands.
 SELECT seq, id, chat_id, role, status, outcome, content, citations, citations_dropped,

@@ -1,6 +1,7 @@
 """The writing side of an answer: fenced by the attempt, one end only."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -152,3 +153,19 @@ async def test_of_a_long_chat_the_newest_exchanges_are_given(chats: Chats) -> No
         assert following is not None
         turn = following
     assert [exchange.question for exchange in turn.earlier] == [str(n) for n in range(EXCHANGES + 1, 1, -1)]
+
+
+async def test_what_tools_returned_is_not_kept_when_the_turn_has_ended(chats: Chats) -> None:
+    turn = await chats.begun()
+    step, wire = Step(2, "search_kb", "{}", 1, None, 1.0), {"content": "the unmistakable-secret, " * 500}
+    await chats.turns.tool_started(turn, Started(step, Asked(1, wire, 1.0)))
+    sources = json.dumps([{"id": 1, "document": "lamps.md", "text": "unmistakable-secret"}])
+    await chats.turns.tool_step(turn, step, wire, sources)
+    assert len(await chats.turns.done(turn)) == 2
+    message = await chats.turns.finish(turn, completed("8000"))
+    await chats.db.truncate_log()
+
+    assert b"unmistakable-secret" not in chats.db.path.read_bytes()
+    assert [step.name for step in message.steps] == ["search_kb"]
+    kept = await chats.db.read(lambda c: c.execute("SELECT sources FROM steps ORDER BY number").fetchall())
+    assert [json.loads(each) for (each,) in kept] == [[], [{"document": "lamps.md"}]]
