@@ -114,15 +114,15 @@ class Access:
         if self.scope is not None and self.scope not in visit.principal.scopes:
             detail = f"This needs the scope {self.scope}, which the key does not have."
             raise AccessRefused("scope_missing", detail, scope=self.scope)
-        _count(services, visit, "requests")
+        await _count(services, visit, "requests")
 
 
 async def _asks(request: Request) -> None:
-    _count(await _services(request), await _visit(request), "questions")
+    await _count(await _services(request), await _visit(request), "questions")
 
 
-def _count(services: Services, visit: Visit, name: Literal["requests", "questions"]) -> None:
-    allowance = services.access.rates.take(name, visit.principal)
+async def _count(services: Services, visit: Visit, name: Literal["requests", "questions"]) -> None:
+    allowance = await services.access.rates.take(name, visit.principal)
     if allowance is not None:
         visit.headers.update(allowance.headers())
 

@@ -36,7 +36,7 @@ class SessionOut(BaseModel):
 async def sign_in(services: ServicesDep, request: Request, response: Response, body: SignIn) -> SessionOut:
     """Exchange a key for a cookie, as the page does. The cookie ends after 30 days, or with the key."""
     gate, key = services.access.gate, body.key.get_secret_value()
-    services.access.rates.take("requests", gate.recognise(key))
+    await services.access.rates.take("requests", gate.recognise(key))
     cookie, principal = await gate.sign_in(key)
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, cookie, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)
