@@ -4,7 +4,6 @@ An event is committed before anyone hears of it. The text of a running answer is
 `LiveAnswer`, and its final form is the message.
 """
 
-import asyncio
 import contextlib
 import re
 import sqlite3
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from service.chats.bell import Bell
 from service.chats.records import timestamp
 from service.database import Database, Transaction, load_queries
 
@@ -102,8 +102,8 @@ class Subscription:
     """A subscriber's bounded queue. When `ended`, send no more: the client comes back and resumes."""
 
     scope: Scope
-    queue: deque[Event] = field(default_factory=deque)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    queue: list[Event] = field(default_factory=list)
+    wake: Bell = field(default_factory=Bell)
     ended: bool = False
 
     def offer(self, event: Event) -> None:
@@ -174,10 +174,12 @@ class EventLog:
 
         None when none of its events is kept.
         """
-        recent = next((event for event in self._recent if event.turn_id == turn_id), None)
-        # The question's event may have been dropped before the answer's; they have neighbouring ids.
-        if recent is not None and recent.type is EventType.MESSAGE_CREATED and recent is not self._recent[0]:
-            return recent.id - 1
+        first: Event | None = None
+        for event in reversed(self._recent):  # a turn that is followed has begun just now
+            if event.turn_id == turn_id:
+                first = event
+            elif first is not None and first.type is EventType.MESSAGE_CREATED:
+                return first.id - 1  # the events of question and answer stand side by side
         row = await self._db.read(lambda c: c.execute(self._sql["turn_begin"], (turn_id,)).fetchone())
         return int(row[0]) - 1 if row[0] is not None else None
 

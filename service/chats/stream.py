@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.chats.bell import Bell
 from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode, encode_delta
 from service.chats.records import Message, public
 from service.chats.turns import END_EVENTS
@@ -121,7 +122,7 @@ def _ends(scope: Scope, kind: EventType) -> bool:
 class _Heartbeat:
     """Sets `wake` after `idle` seconds without a frame. A frame does not touch the timer, it moves a number."""
 
-    def __init__(self, idle: float, wake: asyncio.Event) -> None:
+    def __init__(self, idle: float, wake: Bell) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle = idle
         self._wake = wake
@@ -196,8 +197,8 @@ class _Reader:
 
     def _pending(self) -> list[Frame]:
         frames: list[Frame] = []
-        while self._subscription.queue:
-            event = self._subscription.queue.popleft()
+        queued, self._subscription.queue = self._subscription.queue, []
+        for event in queued:
             if event.id > self.position.event:
                 frames.extend(self._frames_of(event))
         live = self._log.live(self._scope.chat_id) if self._scope.chat_id is not None else None
