@@ -138,7 +138,7 @@ class Toolbox:
 
     async def _search(self, arguments: str) -> tuple[dict[str, Any], int]:
         given = _parsed(SearchArguments, arguments)
-        result = await self.kb.search(given.query, topic=given.topic or None, limit=given.limit)
+        result = await self.kb.search(given.query, topic=given.topic or None, limit=given.limit, cut=False)
         self.kb_revision = result.revision
         self.near_terms |= dict.fromkeys(result.near_terms)
         if not result.hits:

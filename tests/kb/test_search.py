@@ -256,6 +256,13 @@ class TestExcerpts:
         assert len(hit.excerpt) <= 320
         assert [hit.excerpt[a:b] for a, b in hit.highlights] == ["lanterns", "Lantern", "keepers"]
 
+    async def test_who_wants_no_excerpts_finds_the_same_without(self) -> None:
+        async with shelf({"a.md": "The lanterns are lit.", "b.md": "A lantern keeper."}) as kb:
+            found, bare = await kb.search("lantern keeper"), await kb.search("lantern keeper", cut=False)
+
+        assert [(hit.score, hit.text) for hit in bare.hits] == [(hit.score, hit.text) for hit in found.hits]
+        assert {(hit.excerpt, hit.highlights) for hit in bare.hits} == {("", ())}
+
     async def test_pieces_of_a_run_are_marked_together(self) -> None:
         async with shelf({"a.md": "黑豹队的防守只丢了308分。"}) as kb:
             hit = (await kb.search("防守丢了")).hits[0]
