@@ -9,7 +9,7 @@ from service.agent.questions import understand
 from service.agent.smalltalk import intent
 from service.chats.turns import Exchange
 
-_CALL_ID: Final = "first_search"
+FIRST_SEARCH: Final = "first_search"  # the id of the call
 _QUERY_CHARS: Final = 2_000
 
 
@@ -21,7 +21,7 @@ def first_search(transcript: Sequence[Message]) -> ToolCall | None:
     if intent(question) != "question":
         return None
     query = understand(question, _exchanges(transcript[:-1])).query.strip() or question
-    return ToolCall(_CALL_ID, "search_kb", json.dumps({"query": query[:_QUERY_CHARS]}, ensure_ascii=False))
+    return ToolCall(FIRST_SEARCH, "search_kb", json.dumps({"query": query[:_QUERY_CHARS]}, ensure_ascii=False))
 
 
 def _exchanges(history: Sequence[Message]) -> list[Exchange]:

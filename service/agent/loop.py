@@ -12,7 +12,7 @@ from typing import Final
 
 from service.agent.citations import CitationFilter
 from service.agent.draft import Draft, Reached
-from service.agent.first_search import first_search
+from service.agent.first_search import FIRST_SEARCH, first_search
 from service.agent.model import ChatModel, Message, Reply, TextPiece, ToolCall
 from service.agent.tools import LISTING, TOOLS, Toolbox, ToolResult
 from service.chats.records import MadeBy, Step
@@ -100,7 +100,7 @@ async def answer(
     while True:
         for call in calls:
             number += 1
-            made_by: MadeBy = "service" if call is own_search else "model"
+            made_by: MadeBy = "service" if call.id == FIRST_SEARCH else "model"
             yield ToolStarted(Step(number, call.name, call.arguments[:_ARGUMENT_CHARS], made_by=made_by))
             step, result = await _run(toolbox, call, number, draft, made_by)
             messages.append(result.message)

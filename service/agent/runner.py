@@ -240,7 +240,7 @@ class TurnRunner:
             case ToolStarted(step):
                 run.begin_call(step, partial(self._turns.tool_started, turn))
             case ToolFinished(step, result):
-                wire, sources = result.message.wire(), sources_json(result.sources)
+                wire, sources = result.message.wire(), sources_json(result.sources, run.toolbox.kb_revision)
                 run.storing = self._turns.tool_step(turn, step, wire, sources, run.take_started())
                 self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
 

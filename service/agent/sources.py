@@ -1,8 +1,9 @@
 """Passages that tools returned in a turn, which its answer may cite; kept with the step as JSON (pure)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -30,13 +31,21 @@ class Source:
         return next((heading for first, heading in reversed(self.headings) if first <= line), self.heading)
 
 
-def sources_json(sources: Sequence[Source]) -> str:
-    """Write passages down for `sources_of`."""
-    return to_json(sources).decode()
+def sources_json(sources: Sequence[Source], kb_revision: int | None) -> str:
+    """Write passages down for `sources_of`, with the revision of the index they are of."""
+    return to_json({"kb_revision": kb_revision, "passages": sources}).decode()
 
 
-def sources_of(written: str) -> Iterator[Source]:
-    """The passages that were written down; those of former versions have no headings of their lines."""
-    for fields in json.loads(written):
-        headings = tuple((line, heading) for line, heading in fields.pop("headings", ()))
-        yield Source(**fields, headings=headings)
+def sources_of(written: str) -> tuple[tuple[Source, ...], int | None]:
+    """The passages that were written down, and the index's revision, None where there is none to tell.
+
+    Steps of the model, and of former versions, are a list of passages, these without headings of their lines.
+    """
+    kept = json.loads(written)
+    passages, kb_revision = (kept, None) if isinstance(kept, list) else (kept["passages"], kept["kb_revision"])
+    return tuple(map(_source, passages)), kb_revision
+
+
+def _source(fields: dict[str, Any]) -> Source:
+    headings = tuple((line, heading) for line, heading in fields.pop("headings", ()))
+    return Source(**fields, headings=headings)

@@ -19,8 +19,6 @@ from service.errors import InvalidInput, NotFound, ReadDeadlineExceeded
 from service.kb.search import DocumentText, Hit, KnowledgeBase, SearchResult, TopicInfo
 
 _NAMES_PER_TOPIC: Final = 20
-
-
 _TELL: Final = "Where the passages do not answer, tell plainly what `state` says."
 LISTING: Final = "list_kb_topics"  # tells what there is, and is no search for an answer
 
@@ -121,9 +119,11 @@ class Toolbox:
         returned = tuple(self.sources[passage["id"]] for passage in result.get("passages", ()))
         return ToolResult(message, hits, sources=returned)
 
-    def restore(self, sources: str) -> None:
+    def restore(self, written: str) -> None:
         """Know again what `sources_json` wrote down in an earlier attempt at the turn."""
-        for source in sources_of(sources):
+        sources, kb_revision = sources_of(written)
+        self.kb_revision = kb_revision if kb_revision is not None else self.kb_revision
+        for source in sources:
             self.sources[source.id] = source
             self._ids[source.document, source.revision, source.start_line, source.text] = source.id
 

@@ -219,6 +219,19 @@ async def test_an_attempt_goes_on_from_what_an_earlier_one_finished(fake: FakeLL
     assert len(fake.requests) == 3
 
 
+async def test_a_search_of_the_services_own_stays_its_own_in_the_next_attempt(
+    fake: FakeLLM, toolbox: Toolbox
+) -> None:
+    fake.say("I know it.")
+    fake.say("unused")
+    events, _ = await run(fake, toolbox)
+    asked = next(event.message for event in events if isinstance(event, ModelReplied))
+    fake.say("It is 8123 [1].")
+    draft = Draft("scripted", steps_done=1)
+    resumed, draft = await run(fake, toolbox, transcript=[*QUESTION, asked], draft=draft)
+    assert [event.step.made_by for event in resumed if isinstance(event, ToolFinished)] == ["service"]
+
+
 def test_calls_without_a_result_are_found_at_the_end_of_a_transcript() -> None:
     one, two = ToolCall("a", "search_kb", "{}"), ToolCall("b", "list_kb_topics", "{}")
     asked = Message("assistant", "", (one, two))

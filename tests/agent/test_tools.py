@@ -33,7 +33,7 @@ async def test_lines_that_were_read_know_the_headings_above_them() -> None:
         markers = CitationFilter(toolbox.sources)
         markers.feed("Lead. [1] Of services. [1] It is 8123. [1] Ninety days. [1]")
         again = Toolbox(kb, result_chars=8000, folder_note=_nothing)
-        again.restore(sources_json(result.sources))
+        again.restore(sources_json(result.sources, 1))
 
     assert [citation.heading for citation in markers.citations] == ["", "Ports", "Ports > Default", "Logs"]
     assert again.sources == toolbox.sources
@@ -70,6 +70,18 @@ async def test_reading_gives_lines_that_can_be_cited(toolbox: Toolbox) -> None:
     result = await toolbox.run(ToolCall("c", "read_kb_doc", '{"name": "guide/ports.md", "start_line": 3}'))
     assert result.sources[0].text.strip() == "The service listens on port 8123."
     assert (result.sources[0].start_line, result.sources[0].id) == (3, 1)
+
+
+async def test_the_next_attempt_knows_what_this_one_was_told(toolbox: Toolbox) -> None:
+    found = await toolbox.run(ToolCall("c", "search_kb", '{"query": "port"}'))
+    nothing = await toolbox.run(ToolCall("d", "search_kb", '{"query": "zebra"}'))
+    fresh = Toolbox(toolbox.kb, result_chars=8000, folder_note=_nothing)
+    for result in (found, nothing):
+        fresh.restore("[]")  # the model's step before it
+        fresh.restore(sources_json(result.sources, toolbox.kb_revision))
+    assert (fresh.sources, fresh.kb_revision) == (toolbox.sources, 1)
+    again = await fresh.run(ToolCall("c", "search_kb", '{"query": "port"}'))
+    assert again.sources == found.sources
 
 
 async def test_a_search_that_finds_nothing_tells_what_there_is(toolbox: Toolbox) -> None:
