@@ -33,8 +33,8 @@ from service.agent.model import ChatModel, Message
 from service.agent.sources import sources_json
 from service.agent.tools import Toolbox
 from service.agent.underway import Run
-from service.chats.records import Failure, Status
-from service.chats.turns import Asked, Ending, Turn, TurnStore
+from service.chats.records import Failure, Outcome, Status
+from service.chats.turns import Asked, Ending, ReadTexts, Turn, TurnStore
 from service.errors import Conflict, ModelError, StorageError
 from service.telemetry import TURN_ID, Metrics, tracing
 
@@ -66,6 +66,7 @@ class TurnRunner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._stopped: set[str] = set()
+        self._ending: set[str] = set()
         self._released = False
 
     @property
@@ -111,7 +112,7 @@ class TurnRunner:
         task = self._tasks.get(turn_id)
         if task is None:
             return
-        if turn_id not in self._stopped:  # a second stop must not break off the storing of the first
+        if turn_id not in self._stopped | self._ending:  # what is being stored is not broken off
             self._stopped.add(turn_id)
             task.cancel()
         ended, _ = await asyncio.wait({task}, timeout=_STOP_SECONDS)
@@ -163,6 +164,9 @@ class TurnRunner:
                 await self._attempt_or_stop(run)
             except Conflict:
                 _LOG.info("turn was ended from outside")
+            except Exception:  # noqa: BLE001 - logged, told to the client, and the turn still ends
+                _LOG.exception("turn failed")
+                await self._end_plainly(run)
             finally:
                 run.take_started()
 
@@ -192,8 +196,7 @@ class TurnRunner:
             async with asyncio.timeout(self._limits.seconds):
                 messages = await self._transcript(turn, run)
                 model = self._admission.metered(self._model, turn.owner, self._limits.window)
-                events = answer(model, run.toolbox, messages, self._limits, run.draft)
-                async with aclosing(events):
+                async with aclosing(answer(model, run.toolbox, messages, self._limits, run.draft)) as events:
                     async for event in events:
                         await self._fold(turn, event, run)
                 await run.stored()
@@ -201,14 +204,9 @@ class TurnRunner:
             failure = TIMED_OUT
         except ModelError as error:
             failure = Failure(error.code, error.detail, error.retryable, error.retry_after)
-        except Conflict:
-            raise
         except StorageError:
             _LOG.exception("turn could not be stored")
             failure = NOT_STORED
-        except Exception:  # noqa: BLE001 - logged, told to the client, and the turn still ends
-            _LOG.exception("turn failed")
-            failure = INTERNAL
         await self._finish(turn, run, Status.FAILED if failure else Status.COMPLETED, failure)
 
     async def _transcript(self, turn: Turn, run: Run) -> list[Message]:
@@ -269,9 +267,27 @@ class TurnRunner:
             kb_revision=run.toolbox.kb_revision,
             finding=finding(asked, draft, run.toolbox, outcome) if asked else None,
         )
-        read = partial(texts_cited, run.toolbox.kb, tuple(run.toolbox.sources.values()))
-        await until_stored(lambda: self._turns.finish(turn, ending, read))
+        await self._end(turn, ending, partial(texts_cited, run.toolbox.kb, tuple(run.toolbox.sources.values())))
         report(self._metrics, turn.id, draft, status, failure)
+
+    async def _end_plainly(self, run: Run) -> None:
+        """End a turn after a mistake of our own, with nothing that could be mistaken again."""
+        run.take_started()
+        with contextlib.suppress(StorageError, Conflict):
+            await run.stored()
+        turn, draft = run.turn or await self._begun(run.turn_id), run.draft
+        if turn is not None:
+            shown = (draft.text, draft.citations, draft.citations_dropped, draft.usage, draft.model)
+            with contextlib.suppress(Conflict):
+                await self._end(turn, Ending(Status.FAILED, Outcome.ERROR, *shown, INTERNAL))
+                report(self._metrics, turn.id, draft, Status.FAILED, INTERNAL)
+
+    async def _end(self, turn: Turn, ending: Ending, read: ReadTexts | None = None) -> None:
+        self._ending.add(turn.id)
+        try:
+            await until_stored(lambda: self._turns.finish(turn, ending, read))
+        finally:
+            self._ending.discard(turn.id)
 
 
 @contextlib.asynccontextmanager
