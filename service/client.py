@@ -25,7 +25,8 @@ _PATIENCE: Final = 30.0  # seconds without a server, as while it is started anew
 _PAUSE: Final = 0.5
 _PAGE: Final = 200
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_LAST: Final = frozenset({"answer.completed", "turn.failed", "turn.cancelled"})
+_ENDS: Final = {"completed": "answer.completed", "failed": "turn.failed", "cancelled": "turn.cancelled"}
+_LAST: Final = frozenset(_ENDS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,16 @@ class Client:
         """Post a question; yield the events of its turn until the last one, also over a connection that breaks."""
         headers = {"Accept": "text/event-stream", "Idempotency-Key": str(uuid.uuid4())}
         request = {"method": "POST", "url": _chat(chat_id, "/messages"), "json": {"content": question}}
-        heard = time.monotonic()
+        heard, answer_id = time.monotonic(), ""
         while True:
             try:
                 async for event in self._events(request, headers):
                     heard, headers["Last-Event-ID"] = time.monotonic(), event.id
-                    yield event
-                    if event.type in _LAST:
-                        return
+                    answer_id = answer_id or _answer_id(event)
+                    for told in _begun_anew(event, answer_id) if event.type == "stream.reset" else (event,):
+                        yield told
+                        if told.type in _LAST:
+                            return
             except httpx2.TransportError as error:
                 if time.monotonic() > heard + _PATIENCE:
                     raise self._silent(error) from error
@@ -275,6 +278,24 @@ async def _answers(address: str) -> bool:
     except httpx2.HTTPError:
         return False
     return response.status_code == httpx2.codes.OK and response.headers.get("x-request-id") is not None
+
+
+def _answer_id(event: Received) -> str:
+    """The answer that an event is about, '' when it is about none."""
+    message = event.data.get("message", {})
+    return str(event.data.get("message_id") or (message["id"] if message.get("role") == "assistant" else ""))
+
+
+def _begun_anew(reset: Received, answer_id: str) -> Iterator[Received]:
+    """What a `stream.reset` says of an answer, as its own events: the text is withdrawn, and it may have ended."""
+    yield Received(
+        reset.id, "answer.reset", {"message_id": answer_id, "reason": "the connection was lost for long"}
+    )
+    for message in reset.data["snapshot"]["messages"]:
+        if message["id"] == answer_id and message["status"] in _ENDS:
+            text = {"message_id": answer_id, "offset": 0, "text": message["content"]}
+            yield Received(reset.id, "answer.delta", text)
+            yield Received(reset.id, _ENDS[message["status"]], {"message": message})
 
 
 def _chat(chat_id: str, what: str = "") -> str:
