@@ -51,7 +51,7 @@ from service.chats.store import ChatStore
 from service.chats.turns import TurnStore
 from service.database import Database, Transaction, open_database
 from service.errors import SettingsError
-from service.housekeeping import Retention, observe_commit, prune_records, sample_lag
+from service.housekeeping import CommitWatch, Retention, prune_records, sample_lag
 from service.kb.folder import Folder
 from service.kb.index import Changes, Listeners, Reconciler
 from service.kb.search import KnowledgeBase
@@ -157,9 +157,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     Raises StorageError when the data directory cannot be used.
     """
     async with contextlib.AsyncExitStack() as stack:
-        db = await stack.enter_async_context(
-            open_database(settings.data_dir, observe=partial(observe_commit, metrics))
-        )
+        db = await stack.enter_async_context(open_database(settings.data_dir, observe=CommitWatch(metrics)))
         access = await stack.enter_async_context(open_access(db, _access_limits(settings), metrics))
         check_exposure(settings.host, allowed=access.gate.closed or settings.allow_anonymous)
         log = EventLog(db)

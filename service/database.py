@@ -56,9 +56,9 @@ class Transaction:
 
 
 class CommitObserver(Protocol):
-    """Told of every commit: how long it took in seconds and how many writes shared it."""
+    """Told of every commit: how long it took in seconds, how many writes shared it, what the database refused."""
 
-    def __call__(self, seconds: float, writes: int) -> None:
+    def __call__(self, seconds: float, writes: int, refused: StorageError | None) -> None:
         """Take note of one commit."""
         ...
 
@@ -145,7 +145,8 @@ class Database:
             started = time.perf_counter()
             await self._writer.run(_commit, group)
             if self._observe is not None:
-                self._observe(time.perf_counter() - started, len(group))
+                refused = next((write.error for write in group if isinstance(write.error, StorageError)), None)
+                self._observe(time.perf_counter() - started, len(group), refused)
             loop = asyncio.get_running_loop()
             for write in group:
                 loop.call_soon(_deliver, write)  # by the loop, which logs what a callback raises, and goes on

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,12 @@ from typing import Final
 
 from service.chats.events import EventLog
 from service.chats.questions import QuestionStore
+from service.errors import StorageError
 from service.telemetry import Metrics
 
 _LOG: Final = logging.getLogger(__name__)
 _LAG_INTERVAL: Final = 0.5
+_MINUTE: Final = 60.0
 _TICKET_AGE: Final = timedelta(hours=25)  # idempotency keys are promised for 24
 
 
@@ -40,10 +43,23 @@ async def sample_lag(metrics: Metrics) -> None:
         metrics.loop_lag_seconds.observe(max(0.0, time.monotonic() - due))
 
 
-def observe_commit(metrics: Metrics, seconds: float, writes: int) -> None:
-    """Count one commit and the writes in it."""
-    metrics.commit_seconds.observe(seconds)
-    metrics.commit_writes.observe(writes)
+class CommitWatch:
+    """Counts commits and the writes in them; tells the log, once a minute, that the database refuses changes."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._told = -math.inf
+
+    def __call__(self, seconds: float, writes: int, refused: StorageError | None) -> None:
+        """Take note of one commit."""
+        self._metrics.commit_seconds.observe(seconds)
+        self._metrics.commit_writes.observe(writes)
+        if refused is None:
+            return
+        self._metrics.commits_refused.inc()
+        if time.monotonic() >= self._told + _MINUTE:
+            self._told = time.monotonic()
+            _LOG.error("the database refuses changes", extra={"detail": str(refused)})
 
 
 def _before(age: timedelta) -> str:

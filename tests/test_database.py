@@ -39,7 +39,7 @@ async def test_a_write_is_readable_once_it_returns(db: Database) -> None:
 
 async def test_writes_that_wait_together_share_a_commit(tmp_path: Path) -> None:
     commits: list[int] = []
-    async with open_database(tmp_path, observe=lambda _, writes: commits.append(writes)) as db:
+    async with open_database(tmp_path, observe=lambda _, writes, __: commits.append(writes)) as db:
         await asyncio.gather(*(db.write(insert(str(n))) for n in range(50)))
         assert sum(commits) == 50
         assert len(commits) < 10
@@ -48,7 +48,7 @@ async def test_writes_that_wait_together_share_a_commit(tmp_path: Path) -> None:
 
 async def test_a_bulky_write_lets_those_that_wait_go_first_and_shares_no_commit(tmp_path: Path) -> None:
     commits: list[int] = []
-    async with open_database(tmp_path, observe=lambda _, writes: commits.append(writes)) as db:
+    async with open_database(tmp_path, observe=lambda _, writes, __: commits.append(writes)) as db:
         await asyncio.gather(db.write(insert("bulky"), bulky=True), *(db.write(insert(str(n))) for n in range(3)))
         assert await db.read(types) == ["0", "1", "2", "bulky"]
         assert commits == [3, 1]

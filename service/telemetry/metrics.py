@@ -254,6 +254,7 @@ class Metrics:
         self.commit_writes = self._histogram(
             "db_commit_writes", "Writes that shared one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
         )
+        self.commits_refused = self._counter("db_commits_refused_total", "Commits that the database refused.")
         self.queued_writes = self._gauge("db_queued_writes", "Writes that wait for a commit.")
         self.database_bytes = self._gauge("db_file_bytes", "Size of the database file.")
         self.wal_bytes = self._gauge("db_wal_bytes", "Size of the write-ahead log.")

@@ -94,7 +94,7 @@ async def test_a_key_has_so_many_sign_ins_and_the_newest_are_kept(gate: Gate) ->
 
 async def test_who_ends_a_sign_in_that_is_none_makes_nobody_write(tmp_path: Path) -> None:
     commits: list[int] = []
-    async with open_database(tmp_path, observe=lambda _, writes: commits.append(writes)) as db:
+    async with open_database(tmp_path, observe=lambda _, writes, __: commits.append(writes)) as db:
         gate = Gate(KeyStore(db), admin="the-key-of-the-operator-1", limit_anonymous=False)
         await gate.load()
         cookie, _ = await gate.sign_in("the-key-of-the-operator-1")
