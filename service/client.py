@@ -10,12 +10,12 @@ import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import httpx2
 
+from service.answer_events import LAST, Received, answer_id_of, begun_anew
 from service.errors import ServerUnreachable, SettingsError
 from service.running import Running, read_note
 from service.settings import Settings
@@ -25,17 +25,6 @@ _PATIENCE: Final = 30.0  # seconds without a server, as while it is started anew
 _PAUSE: Final = 0.5
 _PAGE: Final = 200
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_ENDS: Final = {"completed": "answer.completed", "failed": "turn.failed", "cancelled": "turn.cancelled"}
-_LAST: Final = frozenset(_ENDS.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """An event of a stream."""
-
-    id: str
-    type: str
-    data: dict[str, Any]
 
 
 class Client:
@@ -81,10 +70,10 @@ class Client:
             try:
                 async for event in self._events(request, headers):
                     heard, headers["Last-Event-ID"] = time.monotonic(), event.id
-                    answer_id = answer_id or _answer_id(event)
-                    for told in _begun_anew(event, answer_id) if event.type == "stream.reset" else (event,):
+                    answer_id = answer_id or answer_id_of(event)
+                    for told in begun_anew(event, answer_id) if event.type == "stream.reset" else (event,):
                         yield told
-                        if told.type in _LAST:
+                        if told.type in LAST:
                             return
             except httpx2.TransportError as error:
                 if time.monotonic() > heard + _PATIENCE:
@@ -278,24 +267,6 @@ async def _answers(address: str) -> bool:
     except httpx2.HTTPError:
         return False
     return response.status_code == httpx2.codes.OK and response.headers.get("x-request-id") is not None
-
-
-def _answer_id(event: Received) -> str:
-    """The answer that an event is about, '' when it is about none."""
-    message = event.data.get("message", {})
-    return str(event.data.get("message_id") or (message["id"] if message.get("role") == "assistant" else ""))
-
-
-def _begun_anew(reset: Received, answer_id: str) -> Iterator[Received]:
-    """What a `stream.reset` says of an answer, as its own events: the text is withdrawn, and it may have ended."""
-    yield Received(
-        reset.id, "answer.reset", {"message_id": answer_id, "reason": "the connection was lost for long"}
-    )
-    for message in reset.data["snapshot"]["messages"]:
-        if message["id"] == answer_id and message["status"] in _ENDS:
-            text = {"message_id": answer_id, "offset": 0, "text": message["content"]}
-            yield Received(reset.id, "answer.delta", text)
-            yield Received(reset.id, _ENDS[message["status"]], {"message": message})
 
 
 def _chat(chat_id: str, what: str = "") -> str:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from service.client import Client, Received
+from service.answer_events import Received
+from service.client import Client
 from service.terminal.invocation import Invocation
 
 _OUTCOMES: Final = {

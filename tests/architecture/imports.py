@@ -18,7 +18,7 @@ LEVELS: Final = (
     ("kb", "chats", "access", "backup"),
     ("agent",),
     ("web", "connections"),
-    ("api", "server", "running"),
+    ("api", "server", "running", "answer_events"),
     ("providers", "housekeeping"),
     ("app",),
     ("client",),
