@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from service.chats.events import Scope
+from service.chats.events import EventLog, Scope
 from service.chats.records import Outcome, Status, Step, public
 from service.chats.turns import Asked, Started
 from service.errors import Conflict, NotFound, StorageError
@@ -76,6 +76,22 @@ async def test_messages_page_in_both_orders(chats: Chats) -> None:
     assert [(m.role, m.status) for m in rest.items] == [("assistant", Status.QUEUED)]
     newest = await chats.store.messages("ann", turn.chat_id, 2, order="desc")
     assert [m.role for m in newest.items] == ["assistant", "user"]
+
+
+async def test_order_is_that_of_writing_whatever_the_clock_said(chats: Chats) -> None:
+    first, second = await chats.asked("one"), await chats.asked("two")
+    later = await chats.store.create("ann", "later", {})
+    for table in ("chats", "messages", "events"):  # each row seems to be an hour older than the one before
+        back = f"UPDATE {table} SET created_at = datetime('2026-01-01', '-' || rowid || ' hours')"  # noqa: S608
+        await chats.db.write(lambda tx, back=back: tx.execute(back))  # type: ignore[misc]
+
+    chat_ids = [chat.id for chat in (await chats.store.page("ann", 10)).items]
+    assert chat_ids == [later.id, second.question.chat_id, first.question.chat_id]
+    messages = (await chats.store.messages("ann", first.question.chat_id, 10)).items
+    assert [message.role for message in messages] == ["user", "assistant"]
+    assert [turn.id for turn in await chats.turns.unfinished()] == [first.answer.id, second.answer.id]
+    kept = await EventLog(chats.db).replay(Scope("ann"), 0)
+    assert [event.id for event in kept] == sorted(event.id for event in kept)
 
 
 async def test_the_first_question_names_an_untitled_chat(chats: Chats) -> None:
