@@ -14,7 +14,7 @@ from service.agent.quotes import find_quote
 from service.agent.sources import Source
 from service.chats.records import Citation
 
-_HELD_CHARS: Final = 200  # a bracket that has not closed by then is text
+_HELD_CHARS: Final = 200  # a bracket that has not closed by then is text, and more spaces are none of a marker's
 _CLAIM_CHARS: Final = 1_500
 _CLOSING: Final = {"[": "]", "【": "】"}
 _NUMBERS: Final = re.compile(
@@ -79,7 +79,7 @@ class CitationFilter:
         if special and special[0] == "\n":
             return self._text(held[: end + 1])
         body = held[:end]
-        gap = len(body) - len(body.rstrip(" "))
+        gap = min(len(body) - len(body.rstrip(" ")), _HELD_CHARS)
         if gap < len(body):  # spaces stay behind: they go with a marker that goes
             return self._text(body[: len(body) - gap])
         if special is None:

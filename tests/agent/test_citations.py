@@ -181,3 +181,10 @@ def test_whatever_is_shown_can_be_resolved(text: str, size: int) -> None:
         first = citation.start_line - passage.start_line
         lines = passage.text.split("\n")[first : citation.end_line - passage.start_line + 1]
         assert citation.quote in "\n".join(lines)
+
+
+def test_spaces_without_end_are_not_held_back_without_end() -> None:
+    markers = CitationFilter({})
+    shown = "".join(markers.feed(" ") for _ in range(1_000))
+    assert len(shown) == 800
+    assert shown + markers.feed("[9] x") + markers.flush() == " " * 800 + " x"
