@@ -226,6 +226,8 @@ class TurnStore:
             "now": timestamp(),
         }
         texts: list[dict[str, Any]] = []
+        live = self._log.live(turn.chat_id)
+        shown = live.text if live is not None and live.turn_id == turn.id else ""
 
         def work(tx: Transaction) -> Message | tuple[Citation, ...]:
             self._check(tx, turn)
@@ -240,6 +242,9 @@ class TurnStore:
             message = rows.message(
                 tx.execute(self._sql["answer"], {"id": turn.id}).fetchone(), steps.get(turn.id, ())
             )
+            if not ending.content.startswith(shown):
+                reset = {"message_id": turn.id, "reason": "the text so far is not the answer"}
+                self._append(tx, turn, EventType.ANSWER_RESET, reset)
             self._append(tx, turn, END_EVENTS[ending.status], {"message": public(message)})
             return message
 

@@ -5,7 +5,7 @@ import threading
 
 from service.chats.events import EventType
 from tests.agent.desk import ANSWER, QUIET, Desk, held, passed
-from tests.fake_wire import Wire, chunk, text_script
+from tests.fake_wire import Wire, call_delta, chunk, text_script
 
 
 async def test_no_text_is_shown_before_the_step_that_led_to_it_is_stored(desk: Desk) -> None:
@@ -112,3 +112,29 @@ async def test_a_turn_that_is_stopped_while_its_end_is_stored_ends_as_it_was_and
     assert (ended.status, ended.content) == ("completed", ANSWER)
     counted = desk.metrics.registry.get_sample_value
     assert counted("kb_agent_turns_total", {"status": "completed", "outcome": str(ended.outcome)}) == 1
+
+
+async def test_text_whose_withdrawal_was_not_stored_is_withdrawn_with_the_end(desk: Desk) -> None:
+    rest = threading.Event()
+
+    async def halting(wire: Wire) -> None:
+        await wire.event(chunk({"content": "Let me look "}))
+        await asyncio.to_thread(rest.wait, QUIET)
+        await wire.event(chunk({"content": "again."}))
+        await wire.events(chunk(call_delta(0, "b", "search_kb", '{"query": "more"}')), chunk({}, "tool_calls"))
+        await wire.done()
+
+    desk.fake.reply(halting)
+    desk.search_may_end.set()
+    await desk.db.write(lambda tx: tx.execute("PRAGMA busy_timeout = 0"))
+    posted = await desk.ask()
+    await desk.until_shown(posted, "Let me look")
+    desk.tried.clear()
+    with held(desk.db):
+        rest.set()
+        await passed(desk.tried)
+
+    events = await desk.until_told(posted, EventType.TURN_FAILED, EventType.ANSWER_COMPLETED)
+
+    assert [event.type for event in events[-2:]] == [EventType.ANSWER_RESET, EventType.TURN_FAILED]
+    assert (await desk.stored(posted)).content == ""
