@@ -6,11 +6,13 @@ drawn anew at each start and opens nothing else.
 
 import contextlib
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+_LOG: Final = logging.getLogger(__name__)
 _FILE: Final = "server.json"
 
 
@@ -23,11 +25,14 @@ class Running:
 
 
 def leave_note(data_dir: Path, running: Running) -> None:
-    """Say where the server listens, to its user alone. Raises OSError."""
+    """Say where the server listens, to its user alone. Where that fails, as on a full disk, the log tells."""
     remove_note(data_dir)
-    descriptor = os.open(data_dir / _FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as note:
-        json.dump({"address": running.address, "key": running.key}, note)
+    try:
+        descriptor = os.open(data_dir / _FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as note:
+            json.dump({"address": running.address, "key": running.key}, note)
+    except OSError as error:
+        _LOG.warning("commands have to be told where this server is", extra={"reason": error.strerror})
 
 
 def read_note(data_dir: Path) -> Running | None:
@@ -41,5 +46,5 @@ def read_note(data_dir: Path) -> Running | None:
 
 def remove_note(data_dir: Path) -> None:
     """Take the note away."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # it is not there, or has to stay: who follows it finds nobody
         (data_dir / _FILE).unlink()

@@ -231,3 +231,12 @@ def test_a_second_server_on_the_same_data_is_refused_with_its_own_exit_code(fold
         with pytest.raises(RuntimeError, match="another process"):
             other.start()
         assert client.get("/livez").json() == {"status": "ok"}
+
+
+def test_a_server_that_cannot_leave_a_note_of_itself_serves_and_stops_like_any_other(folder: Path) -> None:
+    (folder / "data/server.json").mkdir(parents=True)  # as a full disk, it lets no such file be written
+    server = Server(folder).start()
+    with server.client() as client:
+        eventually(lambda: client.get("/readyz").status_code == 200)
+    assert server.stop() == 0
+    assert "commands have to be told where this server is" in server.log.read_text()
