@@ -34,6 +34,13 @@ _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _WORD: Final = re.compile(r"\w")
 
 
+def may_be_marker(inner: str) -> bool:
+    """Whether brackets around this text would be taken for a marker, as `[^1]` and `[ports.md:3]` are."""
+    lines = _LINES.search(inner)
+    name = (inner[: lines.start()] if lines else inner).strip("`\"' ")
+    return bool(_NUMBERS.fullmatch(inner) or _FILE_NAME.fullmatch(name))
+
+
 class CitationFilter:
     """Passes an answer's text through, piece by piece, and collects its citations."""
 

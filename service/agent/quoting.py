@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from service.agent.citations import may_be_marker
 from service.agent.evidence import Passage
 from service.agent.scoring import Candidate
 from service.agent.sentences import Sentence, split
@@ -15,7 +16,7 @@ _ENOUGH: Final = 0.9  # of the probability that an answer stands in those chosen
 _WORTH: Final = 0.05  # a sentence less probable than this is not added
 _RIVALS: Final = 40  # candidates that share the probability
 _ITEMS: Final = 12
-_MARKER_LIKE: Final = re.compile(r"\[(\d[\d,;\s–-]*)\]")
+_BRACKETS: Final = re.compile(r"[\[【]([^\[\]【】\n]{1,200})[\]】]")
 _FENCE: Final = re.compile(r"[ \t]*(`{3,}|~{3,})")
 
 
@@ -148,5 +149,5 @@ def _fenced(code: str) -> str:
 
 
 def _unmarked(text: str) -> str:
-    """A number in brackets that stands in a document is no marker of ours."""
-    return _MARKER_LIKE.sub(r"\\[\1\\]", text)
+    """What stands in a document is no marker of ours, whatever it looks like."""
+    return _BRACKETS.sub(lambda found: f"\\[{found[1]}\\]" if may_be_marker(found[1]) else found[0], text)

@@ -108,3 +108,14 @@ def test_the_server_keeps_every_marker_and_finds_every_quote(question: str) -> N
 @given(st.text(alphabet=st.sampled_from("tower is.\n`-|#1:[]> \t"), max_size=120))
 def test_any_text_can_be_quoted(text: str) -> None:
     assert isinstance(quoted("Which tower is it?", text, "The tower is tall."), str)
+
+
+@pytest.mark.parametrize(
+    "mark", ["[1]", "[^1]", "[2, 1]", "[source: 1]", "【1】", "[2.md:1]", "[1.md](1.md)", "[Ports](1.md)"]
+)
+def test_what_looks_like_a_marker_in_a_document_forges_none(mark: str) -> None:
+    other, told = "The wiring is described elsewhere.", f"The zebra port is 8123, see {mark} for more."
+    markers = verified(quoted("What is the zebra port?", other, told), other, told)
+    assert {citation.document for citation in markers.citations} == {"2.md"}
+    assert len(markers.citations) == 1
+    assert markers.dropped == 0
