@@ -16,7 +16,7 @@ from service.kb.lines import Lines
 FULL: Final = 900  # a passage is closed at about 150 words ...
 LARGEST: Final = 1_200  # ... or before it would pass about 200
 HARD_LIMIT: Final = 1_600  # about 400 tokens; only a slice of a longer line or block comes near
-CRUMB: Final = 240  # a rest smaller than this joins the passage before it
+CRUMB: Final = 240  # less than this is no piece of its own
 SHORTEST_SECTION: Final = 40  # characters a section has on average; with far more headings they are no headings
 MANY_SECTIONS: Final = 1_000
 _WIDE: Final = re.compile("[\u1100-\u11ff\u3040-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -112,7 +112,7 @@ def _fitting(lines: Lines, first: int, last: int, whole: int) -> Iterator[_Block
     begin, filled = first, 0
     for index in range(first, last + 1):
         size = _size(lines[index]) + 1
-        if filled and filled + size > FULL:
+        if filled >= CRUMB and filled + size > FULL:
             yield _Block(begin, index - 1, filled)
             begin, filled = index, 0
         if filled or lines[index].strip():
@@ -128,14 +128,14 @@ def _is_table(line: str) -> bool:
 
 
 def _groups(blocks: Sequence[_Block]) -> Iterator[_Block]:
-    """Neighbouring blocks joined until a passage is full; crumbs join what follows, at the end what precedes."""
+    """Neighbouring blocks joined until a passage is full; a crumb at the end joins the one before it."""
     groups: list[_Block] = []
     for block in blocks:
         if groups:
             joined = groups[-1].size + block.size
             fits = joined <= LARGEST and groups[-1].size < FULL
-            crumb = groups[-1].size < CRUMB or (block is blocks[-1] and block.size < CRUMB)
-            if fits or (crumb and joined <= HARD_LIMIT):
+            crumb = block is blocks[-1] and block.size < CRUMB and joined <= HARD_LIMIT
+            if fits or crumb:
                 groups[-1] = _Block(groups[-1].first, block.last, joined)
                 continue
         groups.append(block)

@@ -190,7 +190,7 @@ class TestPassages:
 
     def test_a_heading_goes_with_the_text_below_it(self) -> None:
         text = (
-            f"# Refunds\n\n## How\n\n### By post\n\n{'word ' * 239}\n\n## Empty\n\n## Exceptions\n\nNone.\n# End\n"
+            f"# Refunds\n\n## How\n\n### By post\n\n{'word ' * 220}\n\n## Empty\n\n## Exceptions\n\nNone.\n# End\n"
         )
         found = document("a.md", text)
 
