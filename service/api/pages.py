@@ -41,6 +41,7 @@ MODULES: Final = (
     "dom.js",
     "feedback.js",
     "gaps.js",
+    "history.js",
     "index_card.js",
     "index_status.js",
     "knowledge.js",
@@ -48,6 +49,7 @@ MODULES: Final = (
     "main.js",
     "messages.js",
     "notices.js",
+    "open_chat.js",
     "prose.js",
     "question.js",
     "route.js",
@@ -58,6 +60,7 @@ MODULES: Final = (
     "sources.js",
     "steps.js",
     "text.js",
+    "thread.js",
     "trash.js",
     "welcome.js",
 )

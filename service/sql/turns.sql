@@ -43,7 +43,8 @@ WHERE id = :id;
 -- name: forget_transcript
 -- What tools returned was for another attempt: of documents nothing stays but their names, and what the answer cites.
 UPDATE steps SET wire = '', sources = (
-    SELECT json_group_array(json_object('document', json_extract(value, '$.document'))) FROM json_each(steps.sources)
+    SELECT json_group_array(json_object('document', json_extract(value, '$.document')))
+    FROM json_each(coalesce(json_extract(steps.sources, '$.passages'), steps.sources))
 )
 WHERE turn_id = :id;
 

@@ -10,4 +10,4 @@ WITH newest AS (
     LIMIT :limit
 )
 SELECT DISTINCT json_extract(source.value, '$.document'), (SELECT count(*) FROM newest)
-FROM newest, json_each(newest.sources) AS source;
+FROM newest, json_each(coalesce(json_extract(newest.sources, '$.passages'), newest.sources)) AS source;

@@ -20,19 +20,40 @@ def sent(*events: tuple[str, str, str]) -> str:
 def test_a_question_whose_confirmation_was_lost_is_not_asked_twice(scripted: Server, open_page: OpenPage) -> None:
     chat_id = answered(scripted, "the lighthouse")
     page = open_page(scripted, f"#/chat/{chat_id}", expected="Failed to load resource")
+    page.route(f"**/api/chats/{chat_id}/events*", lambda route: route.abort())
+    page.reload()
+    page.route("**/messages", lambda route: (route.fetch(), route.abort()), times=1)
+    ask(page, "and its port")
+    alert = page.get_by_role("alert").filter(has_text="The service does not answer")
+    expect(alert).to_be_visible()
+    expect(page.get_by_label("Your question")).to_have_value("and its port")
+    page.unroute(f"**/api/chats/{chat_id}/events*")
+    alert.get_by_role("button", name="Try again").click()
+    finished(page)
+    expect(page.get_by_label("Your question")).to_have_value("")
+    expect(page.locator(".question")).to_have_text(["the lighthouse", "and its port"])
+    assert len(messages(scripted, chat_id)) == 4
+
+
+def test_a_question_that_the_stream_has_told_of_needs_no_confirmation(
+    scripted: Server, open_page: OpenPage
+) -> None:
+    chat_id = answered(scripted, "the lighthouse")
+    page = open_page(scripted, f"#/chat/{chat_id}", expected="Failed to load resource")
 
     def lose(route: Route) -> None:
         route.fetch()
-        expect(page.locator(".question")).to_have_count(2)
+        expect(page.locator(".question:not([data-pending])")).to_have_count(2)
         route.abort()
 
     page.route("**/messages", lose, times=1)
-    ask(page, "and its port")
-    alert = page.get_by_role("alert").filter(has_text="The service does not answer")
-    alert.get_by_role("button", name="Try again").click()
-    expect(page.get_by_label("Your question")).to_have_value("")
+    with page.expect_event("requestfailed"):
+        ask(page, "and its port")
     finished(page)
     expect(page.locator(".question")).to_have_text(["the lighthouse", "and its port"])
+    expect(page.locator(".answer")).to_have_count(2)
+    expect(page.get_by_label("Your question")).to_have_value("")
+    expect(page.get_by_role("alert")).to_have_count(0)
     assert len(messages(scripted, chat_id)) == 4
 
 

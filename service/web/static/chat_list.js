@@ -80,8 +80,7 @@ export class ChatList {
 
   /** The title of a chat, if it is here. */
   titleOf(id) {
-    const entry = this.#chats.get(id);
-    return entry ? titleOf(entry.chat) : null;
+    return this.#chats.has(id) ? titleOf(this.#chats.get(id).chat) : null;
   }
 
   /** Bring back the chat that was deleted last, if it still can be. */

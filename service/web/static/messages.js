@@ -20,6 +20,11 @@ export class Messages {
     return this.#byId.get(id);
   }
 
+  /** The newest question, if any. */
+  get question() {
+    return this.all.findLast((message) => message.role === "user") ?? null;
+  }
+
   /** The answer that is being written, if any. */
   get running() {
     return this.all.findLast((message) => message.role === "assistant" && !isFinal(message)) ?? null;

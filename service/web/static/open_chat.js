@@ -2,13 +2,13 @@
 // reader has gone elsewhere ends in here, where nobody sees it.
 
 import { spoken } from "./answer.js";
-import { chats, fragments, Problem } from "./api.js";
+import { chats, Problem } from "./api.js";
 import { h } from "./dom.js";
+import { earlierButton, historyOf } from "./history.js";
 import { LiveStream, later } from "./live.js";
 import { isFinal } from "./messages.js";
 import { failure } from "./notices.js";
-import { parseFragments } from "./prose.js";
-import { newKey, question } from "./question.js";
+import { newKey } from "./question.js";
 import { codePoints } from "./text.js";
 import { Thread } from "./thread.js";
 
@@ -21,9 +21,7 @@ export class OpenChat {
   #loading = null; // resolves once the history stands
   #failed = false; // it could not be loaded
   #stream = null;
-  #cursor = null; // of the messages before those that are shown
   #asked = null; // {id, stop}: a question is on its way and its answer has not begun
-  #bubble = null; // that question, until the stream tells of it
   #ticket = null; // {content, key} of a question that may have arrived although its request failed
   #rereading = new Set();
   #closed = false;
@@ -73,15 +71,18 @@ export class OpenChat {
   /** Send a question. It stands in the chat at once; throws a Problem when the service did not take it. */
   async ask(content) {
     if (this.#ticket?.content !== content) this.#ticket = { content, key: newKey() };
-    this.#bubble = h("section", { class: "turn" }, question({ content }));
-    this.#bubble.firstElementChild.dataset.pending = "";
     this.element.querySelector(".welcome, .failure")?.remove();
-    this.element.append(this.#bubble);
+    this.#thread.expect(content);
     this.#scroller.toNewestTurn();
+    const former = this.#thread.messages.question?.id;
     await this.#send(async () => {
       if (this.id === null) await this.#create();
       else await (this.#failed ? this.load() : this.#loading);
       return chats.ask(this.id, content, this.#ticket.key);
+    }).catch((problem) => {
+      const newest = this.#thread.messages.question;
+      const arrived = newest?.id !== former && newest.content === content; // only its confirmation was lost
+      if (problem.status !== 0 || !arrived) throw problem;
     });
     this.#ticket = null;
   }
@@ -121,14 +122,9 @@ export class OpenChat {
   /** The question is in the chat, or came back. */
   #settle() {
     this.#asked = null;
-    this.#dropBubble();
+    this.#thread.settle();
     if (this.id === null && !this.#closed) this.element.replaceChildren(this.#actions.welcome());
     this.#changed();
-  }
-
-  #dropBubble() {
-    this.#bubble?.remove();
-    this.#bubble = null;
   }
 
   #changed() {
@@ -137,26 +133,21 @@ export class OpenChat {
 
   async #load() {
     const chat = await chats.get(this.id); // before its messages: the stream tells what happens after
-    const page = await chats.messages(this.id);
-    const history = page.items.reverse();
-    const rendered = await this.#rendered(history);
+    const history = await historyOf(this.id);
     if (this.#closed) return;
-    this.#show(history, rendered, page.next_cursor);
+    this.#show(history);
     this.#actions.chatChanged(chat);
     this.#follow(chat.last_event_id ?? null);
     this.#changed();
   }
 
-  #show(history, rendered, cursor) {
+  #show({ messages, rendered, cursor }) {
     const again = this.#stream !== null;
-    this.#cursor = cursor;
-    this.#thread.fill(history, rendered);
-    this.#offerEarlier();
+    this.#thread.fill(messages, rendered);
+    this.#offerEarlier(cursor);
     const known = this.#asked?.id && this.#thread.messages.get(this.#asked.id);
-    const last = history.findLast((message) => message.role === "user");
     if (known) this.#asked = null;
-    if (known || last?.content === this.#ticket?.content) this.#dropBubble();
-    if (this.#bubble) this.element.append(this.#bubble);
+    if (known || this.#thread.messages.question?.content === this.#ticket?.content) this.#thread.settle();
     if (!again) this.#scroller.toNewestTurn();
   }
 
@@ -181,12 +172,6 @@ export class OpenChat {
       await later();
       if (!this.#closed) await this.#reload();
     }
-  }
-
-  async #rendered(messages) {
-    const answers = messages.filter((message) => message.role === "assistant" && message.content);
-    if (answers.length === 0) return new Map();
-    return parseFragments(await fragments(this.id, answers.map((message) => message.id)));
   }
 
   async #rate(answer, rating, comment) {
@@ -218,8 +203,8 @@ export class OpenChat {
   }
 
   #added(message) {
-    const follow = message.role === "user" && (this.#bubble !== null || this.#scroller.atEnd);
-    if (message.role === "user") this.#dropBubble();
+    const follow = message.role === "user" && (this.#thread.isExpecting || this.#scroller.atEnd);
+    if (message.role === "user") this.#thread.settle();
     else this.#asked = null;
     this.element.querySelector(".welcome")?.remove();
     this.#thread.add(message);
@@ -246,24 +231,17 @@ export class OpenChat {
     if (problem?.status === 404 && !this.#closed) this.#actions.gone(this.id);
   }
 
-  #offerEarlier() {
-    if (!this.#cursor) return;
-    const button = h("button", { type: "button", class: "button earlier" }, "Show earlier messages");
-    button.addEventListener("click", () => this.#loadEarlier(button));
-    this.element.prepend(button);
-  }
-
-  async #loadEarlier(button) {
-    button.disabled = true;
-    const page = await chats.messages(this.id, this.#cursor).catch(this.#actions.failed);
-    const rendered = page && (await this.#rendered(page.items).catch(this.#actions.failed));
-    button.disabled = false;
-    if (!rendered || !button.isConnected) return;
-    const turns = this.#thread.older(page.items.reverse(), rendered);
-    this.#cursor = page.next_cursor;
-    this.#scroller.keepingPlace(() => {
-      button.replaceWith(...turns);
-      this.#offerEarlier();
+  #offerEarlier(cursor) {
+    if (!cursor) return;
+    const button = earlierButton(async () => {
+      const page = await historyOf(this.id, cursor).catch(this.#actions.failed);
+      if (!page || !button.isConnected) return;
+      const turns = this.#thread.older(page.messages, page.rendered);
+      this.#scroller.keepingPlace(() => {
+        button.replaceWith(...turns);
+        this.#offerEarlier(page.cursor);
+      });
     });
+    this.element.prepend(button);
   }
 }

@@ -10,6 +10,7 @@ export class Thread {
   #actions;
   #messages = new Messages();
   #views = new Map(); // message id -> the view of that answer
+  #pending = null; // the turn of a question that is on its way
 
   /** Actions are those of an answer: openCitation, askAgain, rate. */
   constructor(element, actions) {
@@ -27,6 +28,24 @@ export class Thread {
     this.#views.clear();
     this.#element.replaceChildren();
     for (const message of history) this.show(message, rendered.get(message.id));
+    if (this.#pending) this.#element.append(this.#pending);
+  }
+
+  /** Show a question that is on its way, below everything, until it is settled. */
+  expect(content) {
+    this.#pending = h("section", { class: "turn" }, question({ content }));
+    this.#pending.firstElementChild.dataset.pending = "";
+    this.#element.append(this.#pending);
+  }
+
+  get isExpecting() {
+    return this.#pending !== null;
+  }
+
+  /** The question is in the chat, or came back. */
+  settle() {
+    this.#pending?.remove();
+    this.#pending = null;
   }
 
   /** Show a message as the service has it. */
