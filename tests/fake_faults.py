@@ -162,7 +162,7 @@ async def _cut_after_text(wire: Wire) -> None:
 @_named("cut-after-finish")
 async def _cut_after_finish(wire: Wire) -> None:
     await wire.events(*texts(), chunk({}, "stop"))
-    wire.cut()
+    await wire.cut_later()
 
 
 @_named("stall-after-text")

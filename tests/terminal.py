@@ -66,6 +66,17 @@ class Terminal:
     def press(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl+C until `text` comes: a prompt notices it while it waits for a key, not in between."""
+        for _ in range(6):
+            self.press("\x03")
+            end = time.monotonic() + 10.0
+            while text not in self.shown[self._read :] and self._more(end):
+                pass
+            if text in self.shown[self._read :]:
+                break
+        self.expect(text)
+
     def expect(self, text: str, seconds: float = 60.0) -> str:
         """Read until `text` comes; give what came before and with it."""
         end = time.monotonic() + seconds

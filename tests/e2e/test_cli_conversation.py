@@ -87,8 +87,7 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
         terminal.expect("> ")
         terminal.press("half a line")
         terminal.expect("half a line")  # the prompt has begun to listen
-        terminal.press("\x03")
-        terminal.expect("> ")
+        terminal.interrupt("> ")
         model.say("slow " * 600, pause=0.1)
         terminal.press("hello\n")
         terminal.expect("slow slow")
