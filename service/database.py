@@ -251,15 +251,15 @@ def _bounded(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection]
     end = time.monotonic() + deadline
     connection.set_progress_handler(lambda: time.monotonic() > end, _PROGRESS_STEPS)
     try:
+        connection.execute("BEGIN")  # one state of the database for all that is asked of it
         return work(connection)
-    except sqlite3.OperationalError as error:
-        if time.monotonic() > end:
-            raise ReadDeadlineExceeded(f"the query took longer than {deadline:g} s") from error
-        raise _translated(error) from error
     except sqlite3.Error as error:
+        if isinstance(error, sqlite3.OperationalError) and time.monotonic() > end:
+            raise ReadDeadlineExceeded(f"the query took longer than {deadline:g} s") from error
         raise _translated(error) from error
     finally:
         connection.set_progress_handler(None, 0)
+        connection.rollback()
 
 
 def _translated(error: sqlite3.Error) -> StorageError:

@@ -68,9 +68,9 @@ class Terminal:
 
     def interrupt(self, text: str) -> None:
         """Press Ctrl+C until `text` comes: a prompt notices it while it waits for a key, not in between."""
-        for _ in range(6):
+        for _ in range(20):
             self.press("\x03")
-            end = time.monotonic() + 10.0
+            end = time.monotonic() + 3.0
             while text not in self.shown[self._read :] and self._more(end):
                 pass
             if text in self.shown[self._read :]:

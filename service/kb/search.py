@@ -137,9 +137,7 @@ class KnowledgeBase:
     def _hits(self, connection: sqlite3.Connection, found: Found, excerpts: Excerpts | None) -> Iterator[Hit]:
         for place, ranked in enumerate(found.ranked):
             row = connection.execute(self._sql["hit"], (ranked.candidate.passage_id,)).fetchone()
-            if row is not None:  # it may have been purged since it was ranked
-                parts = found.parts[place] if found.parts else None
-                yield _hit(row, ranked.score, excerpts, parts)
+            yield _hit(row, ranked.score, excerpts, found.parts[place] if found.parts else None)
 
 
 def _hit(

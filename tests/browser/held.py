@@ -1,5 +1,6 @@
 """Replies that have left the service and reach the page when a test lets them, in the order it wants."""
 
+from threading import Event
 from typing import Self
 
 from playwright.sync_api import APIResponse, Page, Route
@@ -14,15 +15,19 @@ class Held:
         self._page = page
         self._url = url
         self._method = method
-        self._passing = False
+        self._passing = Event()
         self._replies: list[tuple[Route, APIResponse]] = []
         page.route(url, self._hold)
 
     def _hold(self, route: Route) -> None:
-        if route.request.method == self._method and not self._passing:
-            self._replies.append((route, route.fetch()))
-        else:
+        if route.request.method != self._method or self._passing.is_set():
             route.fallback()
+            return
+        reply = route.fetch()
+        if self._passing.is_set():  # by now
+            route.fulfill(response=reply)
+        else:
+            self._replies.append((route, reply))
 
     def wait(self, count: int = 1) -> Self:
         """Wait until so many replies have left the service."""
@@ -40,7 +45,7 @@ class Held:
 
     def pass_on(self) -> Self:
         """Hold back no further replies."""
-        self._passing = True
+        self._passing.set()
         return self
 
     def let_go(self, number: int = 0, *, status: int | None = None) -> None:

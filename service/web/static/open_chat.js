@@ -77,7 +77,7 @@ export class OpenChat {
     const former = this.#thread.messages.question?.id;
     await this.#send(async () => {
       if (this.id === null) await this.#create();
-      else await (this.#failed ? this.load() : this.#loading);
+      else await (this.#failed ? this.load() : this.#loading.catch(() => this.load()));
       return chats.ask(this.id, content, this.#ticket.key);
     }).catch((problem) => {
       const newest = this.#thread.messages.question;
