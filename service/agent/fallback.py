@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
-from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.agent.model import ChatModel, Reply, Request, TextPiece
 from service.errors import ModelError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -31,22 +31,16 @@ class FallbackModel:
 
     def __init__(self, models: Sequence[ChatModel], fell_back: Callable[[str], None]) -> None:
         self._models = tuple(models)
+        self.name = self._models[0].name
         self._fell_back = fell_back
 
-    @property
-    def name(self) -> str:
-        """The name of the model that is asked first."""
-        return self._models[0].name
-
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages` with the first model that can, see `ChatModel.stream`."""
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`; the first model that can answers."""
         failures: list[ModelError] = []
         for model in self._models:
             shown = False
             try:
-                async with aclosing(model.stream(messages, tools, max_tokens)) as pieces:
+                async with aclosing(model.stream(request)) as pieces:
                     async for piece in pieces:
                         shown = True
                         other = failures and isinstance(piece, TextPiece)

@@ -1,12 +1,12 @@
 """How long an answer may be where its client says so: told to the model, and cut here where that is not enough."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
 from service.agent.context import ASCII_A_TOKEN
-from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.agent.model import ChatModel, Reply, Request, TextPiece
 
 _CALL_TOKENS: Final = 256  # what a model gets for a tool call in any case: one that is cut in it finds nothing
 
@@ -40,21 +40,15 @@ class BoundedModel:
 
     def __init__(self, model: ChatModel, most: int) -> None:
         self._model = model
+        self.name = model.name
         self._most = most
 
-    @property
-    def name(self) -> str:
-        """The model's name as people know it."""
-        return self._model.name
-
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`, see `ChatModel.stream`; `max_tokens` is at most that of the answer."""
-        most = min(self._most, max_tokens or self._most)
-        told = max(most, _CALL_TOKENS) if tools else most
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`; `max_tokens` is at most that of the answer."""
+        most = min(self._most, request.max_tokens or self._most)
+        told = max(most, _CALL_TOKENS) if request.tools else most
         room = Room(most if told > most else None)
-        async with aclosing(self._model.stream(messages, tools, told)) as pieces:
+        async with aclosing(self._model.stream(replace(request, max_tokens=told))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     yield replace(piece, finish_reason="length") if room.cut and not piece.calls else piece

@@ -20,7 +20,7 @@ import openai
 from service.agent.attempts import CallObserver, Retries, Timeouts, Unobserved, Watch
 from service.agent.chunks import ReplyBuilder
 from service.agent.failures import failure, from_exception
-from service.agent.model import Message, Reply, TextPiece, Tool, Usage
+from service.agent.model import Reply, Request, TextPiece, Usage
 from service.agent.resilience import Guard
 from service.agent.sse import BodyParser, SseParser, WholeBody
 from service.errors import ModelError, SettingsError
@@ -64,6 +64,7 @@ class SdkChatModel:
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise SettingsError(["LLM_API_KEY: got a value that is not shown; takes ASCII without white space"])
         self._endpoint = endpoint
+        self.name = endpoint.model
         self._timeouts = timeouts
         self._retries = retries
         self._observer = observer or Unobserved()
@@ -80,11 +81,6 @@ class SdkChatModel:
         said["Accept-Encoding"] = "identity"
         self._headers = httpx2.Headers({name: value for name, value in said.items() if isinstance(value, str)})
 
-    @property
-    def name(self) -> str:
-        """The model's name in the settings."""
-        return self._endpoint.model
-
     async def aclose(self) -> None:
         """Close the connections. Calls that still run fail."""
         await self._http.aclose()
@@ -97,12 +93,10 @@ class SdkChatModel:
     ) -> None:
         await self.aclose()
 
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`, see `ChatModel.stream`. What fails before the first piece is tried again."""
-        body = self._body(messages, tools, max_tokens or self._endpoint.max_tokens)
-        names = [tool.name for tool in tools]
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`. What fails before the first piece is tried again."""
+        body = self._body(request)
+        names = [tool.name for tool in request.tools]
         made = 0
         with _observed(self._observer) as outcome:
             if self._guard:
@@ -139,18 +133,19 @@ class SdkChatModel:
             return None
         return delay
 
-    def _body(self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int) -> dict[str, Any]:
+    def _body(self, request: Request) -> dict[str, Any]:
+        most = self._endpoint.max_tokens
         body: dict[str, Any] = {
             "model": self._endpoint.model,
             "stream": True,
-            "messages": [message.wire() for message in messages],
+            "messages": [message.wire() for message in request.messages],
             "stream_options": {"include_usage": True},
-            self._endpoint.max_tokens_field: min(max_tokens, self._endpoint.max_tokens),
+            self._endpoint.max_tokens_field: min(request.max_tokens or most, most),
         }
         if self._endpoint.temperature is not None:
             body["temperature"] = self._endpoint.temperature
-        if tools:
-            body["tools"] = [tool.wire() for tool in tools]
+        if request.tools:
+            body["tools"] = [tool.wire() for tool in request.tools]
             body["tool_choice"] = "auto"
         return body
 

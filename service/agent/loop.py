@@ -13,7 +13,7 @@ from typing import Final
 from service.agent.citations import CitationFilter
 from service.agent.draft import Draft, Reached
 from service.agent.first_search import FIRST_SEARCH, first_search
-from service.agent.model import ChatModel, Message, Reply, TextPiece, ToolCall
+from service.agent.model import ChatModel, Message, Reply, Request, TextPiece, ToolCall
 from service.agent.tools import LISTING, TOOLS, Toolbox, ToolResult
 from service.chats.records import MadeBy, Step
 from service.errors import ModelError
@@ -111,7 +111,7 @@ async def answer(
         reply: Reply | None = None
         began = time.monotonic()
         tools = () if draft.limited else TOOLS
-        async with aclosing(model.stream(messages, tools)) as pieces:
+        async with aclosing(model.stream(Request(messages, tools))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     reply = piece

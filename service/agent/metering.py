@@ -1,12 +1,12 @@
 """What a model's calls take is charged to whoever caused them."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.agent.context import described, size, tokens
-from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.agent.model import ChatModel, Reply, Request, TextPiece
 from service.errors import ModelError
 
 
@@ -41,22 +41,16 @@ class MeteredModel:
 
     def __init__(self, model: ChatModel, quota: Quota, caller: str, window: int) -> None:
         self._model = model
+        self.name = model.name
         self._quota = quota
         self._caller = caller
         self._window = window
 
-    @property
-    def name(self) -> str:
-        """The model's name as people know it."""
-        return self._model.name
-
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`, see `ChatModel.stream`."""
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`."""
         call = _Call()
         try:
-            async with aclosing(self._model.stream(messages, tools, max_tokens)) as pieces:
+            async with aclosing(self._model.stream(request)) as pieces:
                 async for piece in pieces:
                     call.take(piece)
                     yield piece
@@ -64,15 +58,14 @@ class MeteredModel:
             call.failed = True
             raise
         finally:
-            self._charge(call, messages, tools)
+            self._charge(call, request)
 
-    def _charge(self, call: "_Call", messages: Sequence[Message], tools: Sequence[Tool]) -> None:
+    def _charge(self, call: "_Call", request: Request) -> None:
         usage = call.reply.usage if call.reply else None
         sent, received = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
         estimated = 0
         if not sent and not call.fruitless:
-            told = described(tuple(tools))
-            estimated += min(self._window, size(messages) + told)
+            estimated += min(self._window, size(request.messages) + described(request.tools))
         if not received:
             estimated += call.said()
         self._quota.charge(self._caller, sent + received, estimated)

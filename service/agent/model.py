@@ -98,6 +98,18 @@ class Reply:
     model: str
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked: to continue `messages`. With no `tools` it must answer in text.
+
+    `max_tokens` bounds what it says, beside its own bound.
+    """
+
+    messages: Sequence[Message]
+    tools: tuple[Tool, ...] = ()
+    max_tokens: int | None = None
+
+
 class ChatModel(Protocol):
     """Something that continues a conversation and may ask for tools."""
 
@@ -106,14 +118,10 @@ class ChatModel(Protocol):
         """The model's name as people know it."""
         ...
 
-    def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`: text pieces as they come, then exactly one `Reply`.
+    def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """Answer: text pieces as they come, then exactly one `Reply`.
 
-        With no `tools` the model must answer in text. `max_tokens` bounds what it says, beside its own bound.
-        Closing the generator ends the call upstream.
-        Raises ModelError, after which nothing more comes.
+        Closing the generator ends the call upstream. Raises ModelError, after which nothing more comes.
         """
         ...
 

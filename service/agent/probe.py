@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.agent.model import ChatModel, Message, Reply, Tool
+from service.agent.model import ChatModel, Message, Reply, Request, Tool
 from service.errors import ModelError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Capabilities:
 async def examined(model: ChatModel) -> Capabilities:
     """Ask a model for two tool calls at once, and see what comes. Raises ModelError when no answer does."""
     reply: Reply | None = None
-    async with aclosing(model.stream(_QUESTION, (_PING,))) as pieces:
+    async with aclosing(model.stream(Request(_QUESTION, (_PING,)))) as pieces:
         async for piece in pieces:
             reply = piece if isinstance(piece, Reply) else reply
     if reply is None:

@@ -11,7 +11,7 @@ from typing import Final
 from service.agent.assessment import Assessment
 from service.agent.evidence import Passage, Situation, situation
 from service.agent.length import Room
-from service.agent.model import Message, Reply, TextPiece, Tool, ToolCall, Usage
+from service.agent.model import Message, Reply, Request, TextPiece, ToolCall, Usage
 from service.agent.questions import Question, understand
 from service.agent.quoting import choose, pieces
 from service.agent.replies import listing, not_told, small_talk
@@ -27,20 +27,16 @@ _NEAR_BEGINNING: Final = 20
 class BuiltInReader:
     """The second implementation of `ChatModel`; without state, one serves all turns."""
 
-    @property
-    def name(self) -> str:
-        """As it is announced in every answer."""
-        return NAME
+    name = NAME
+    """As it is announced in every answer."""
 
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`: tool calls, or the answer sentence by sentence. Never raises, never waits."""
-        step = next_step(messages, frozenset(tool.name for tool in tools))
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`: tool calls, or the answer sentence by sentence. Never raises, never waits."""
+        step = next_step(request.messages, frozenset(tool.name for tool in request.tools))
         if isinstance(step, ToolCall):
             yield Reply("", (step,), "tool_calls", Usage(), NAME)
             return
-        text, room = "", Room(max_tokens)
+        text, room = "", Room(request.max_tokens)
         for piece in step:
             if kept := room.take(piece):
                 text += kept

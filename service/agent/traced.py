@@ -1,13 +1,13 @@
 """A `ChatModel` whose calls are spans; put around a model only where traces are wanted."""
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
-from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.agent.model import ChatModel, Reply, Request, TextPiece
 from service.telemetry import tracing
 
 
@@ -16,6 +16,7 @@ class TracedModel:
 
     def __init__(self, model: ChatModel, provider: str, address: str = "", port: int | None = None) -> None:
         self._model = model
+        self.name = model.name
         self._attributes: dict[str, str | int] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": provider,
@@ -27,19 +28,12 @@ class TracedModel:
         if port is not None:
             self._attributes["server.port"] = port
 
-    @property
-    def name(self) -> str:
-        """The model's name as people know it."""
-        return self._model.name
-
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`, see `ChatModel.stream`."""
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`."""
         began = time.monotonic()
         call = tracing.span(f"chat {self.name}", self._attributes, kind=SpanKind.CLIENT, visible=False)
         with call as span:
-            async with aclosing(self._model.stream(messages, tools, max_tokens)) as pieces:
+            async with aclosing(self._model.stream(request)) as pieces:
                 first = True
                 while (piece := await _next(pieces, span)) is not None:
                     if first:

@@ -1,12 +1,13 @@
 """A `ChatModel` whose requests fit the model's window: a setting at first, then what the provider tells of it."""
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 from service.agent.context import described, fitted, size
-from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.agent.model import ChatModel, Reply, Request, TextPiece
 from service.errors import ModelError
 
 _LOG: Final = logging.getLogger(__name__)
@@ -23,26 +24,20 @@ class FittedModel:
 
     def __init__(self, model: ChatModel, window: int, answer: int) -> None:
         self._model = model
+        self.name = model.name
         self._window = window
         self._answer = answer
         self._ratio = 1.0
 
-    @property
-    def name(self) -> str:
-        """The model's name as people know it."""
-        return self._model.name
-
-    async def stream(
-        self, messages: Sequence[Message], tools: Sequence[Tool], max_tokens: int | None = None
-    ) -> AsyncGenerator[TextPiece | Reply]:
-        """Continue `messages`, see `ChatModel.stream`; what does not fit is left out."""
-        told = described(tuple(tools))
+    async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
+        """See `ChatModel.stream`; what does not fit is left out."""
+        told = described(request.tools)
         window = self._window
         for last in (False, True):
-            sent = fitted(messages, self._room(window) - told)
+            sent = fitted(request.messages, self._room(window) - told)
             shown = False
             try:
-                async with aclosing(self._model.stream(sent, tools, max_tokens)) as pieces:
+                async with aclosing(self._model.stream(replace(request, messages=sent))) as pieces:
                     async for piece in pieces:
                         shown = True
                         if isinstance(piece, Reply):
@@ -53,7 +48,7 @@ class FittedModel:
                 if shown or error.code != "context_too_long" or last:
                     raise
                 window = self._overflowed(error, window, size(sent) + told)
-                if fitted(messages, self._room(window) - told) == sent:
+                if fitted(request.messages, self._room(window) - told) == sent:
                     raise
                 _LOG.warning("fitted to a smaller window", extra={"model": self.name, "tokens": window})
             else:

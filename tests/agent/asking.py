@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from service.agent.attempts import Retries, Timeouts
 from service.agent.llm import Endpoint, SdkChatModel
-from service.agent.model import ChatModel, Message, Reply, TextPiece, Tool
+from service.agent.model import ChatModel, Message, Reply, Request, TextPiece, Tool
 from service.errors import ModelError
 from tests.fake_faults import ECHOED_KEY
 from tests.fake_llm import FakeLLM
 
 QUESTION = [Message("system", "Answer from the knowledge base."), Message("user", "How do I resume?")]
 _QUERY = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
-TOOLS = [Tool("search_kb", "Search.", _QUERY), Tool("list_kb_topics", "List.", {"type": "object"})]
+TOOLS = (Tool("search_kb", "Search.", _QUERY), Tool("list_kb_topics", "List.", {"type": "object"}))
+REQUEST = Request(QUESTION, TOOLS)
 PATIENT = Timeouts(connect=60, first_byte=60, gap=60, attempt=60)
 QUICK = Retries(limit=2, base=0.001, longest=0.002, patience=20)
 
@@ -42,7 +43,7 @@ async def hear(model: ChatModel, messages: Sequence[Message] = QUESTION, tools: 
     """Make one call and listen to its end."""
     heard = Heard()
     try:
-        async for piece in model.stream(messages, tools):
+        async for piece in model.stream(Request(messages, tuple(tools))):
             assert heard.reply is None, "nothing comes after the reply"
             if isinstance(piece, TextPiece):
                 assert piece.text

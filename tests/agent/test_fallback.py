@@ -6,7 +6,7 @@ import pytest
 
 from service.agent.fallback import FallbackModel
 from service.agent.model import TextPiece
-from tests.agent.asking import QUESTION, TOOLS, Heard, client, hear
+from tests.agent.asking import REQUEST, Heard, client, hear
 from tests.fake_dialects import DIALECTS
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import ANSWER
@@ -45,7 +45,7 @@ async def test_the_models_are_asked_in_order_until_one_answers(fake: FakeLLM) ->
 async def test_text_of_another_model_says_whose_it_is_from_the_first_piece_on(fake: FakeLLM) -> None:
     for first, named in (("whole-answer", ""), ("402", "vllm")):
         async with client(fake, first) as one, client(fake, "vllm") as other:
-            pieces = [piece async for piece in FallbackModel([one, other], lambda _: None).stream(QUESTION, TOOLS)]
+            pieces = [piece async for piece in FallbackModel([one, other], lambda _: None).stream(REQUEST)]
         assert {piece.model for piece in pieces if isinstance(piece, TextPiece)} == {named}
     assert "vllm" in DIALECTS
 

@@ -11,7 +11,7 @@ from service.agent.failures import FAILURES, failure, retry_after_seconds
 from service.agent.llm import Endpoint, SdkChatModel
 from service.agent.model import Message, ToolCall
 from service.errors import SettingsError
-from tests.agent.asking import PATIENT, QUESTION, QUICK, TOOLS, ask, client, hear
+from tests.agent.asking import PATIENT, QUESTION, QUICK, REQUEST, TOOLS, ask, client, hear
 from tests.fake_faults import ECHOED_KEY, FAULTS
 from tests.fake_llm import FakeLLM
 
@@ -187,7 +187,7 @@ async def test_an_observer_hears_of_failure_and_of_being_given_up(fake: FakeLLM)
     fake.reply(FAULTS["cut-after-text"], FAULTS["drip-text"])
     async with SdkChatModel(Endpoint(fake.base_url, "m"), PATIENT, QUICK, notes) as model:
         await hear(model)
-        pieces = model.stream(QUESTION, TOOLS)
+        pieces = model.stream(REQUEST)
         await anext(pieces)
         await pieces.aclose()
 

@@ -13,7 +13,7 @@ import pytest
 from service.agent.failures import failure, from_exception
 from service.agent.llm import SdkChatModel
 from service.agent.model import Message, Reply, TextPiece, Usage
-from tests.agent.asking import PATIENT, QUESTION, TOOLS, ask, client, hear, hear_at
+from tests.agent.asking import PATIENT, REQUEST, ask, client, hear, hear_at
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import ANSWER, text_script
 
@@ -40,7 +40,7 @@ async def test_a_cancelled_call_closes_the_connection(fake: FakeLLM, fault: str)
 
 
 async def test_a_call_that_is_no_longer_listened_to_closes_the_connection(fake: FakeLLM) -> None:
-    async with client(fake, "drip-text") as model, aclosing(model.stream(QUESTION, TOOLS)) as pieces:
+    async with client(fake, "drip-text") as model, aclosing(model.stream(REQUEST)) as pieces:
         assert isinstance(await anext(pieces), TextPiece)
         await pieces.aclose()
         assert await asyncio.to_thread(fake.wait, lambda: fake.disconnects == 1)
@@ -50,7 +50,7 @@ async def test_a_listener_slower_than_the_gap_is_not_taken_for_a_silent_provider
     fake.say("one two three")
     async with client(fake, timeouts=replace(PATIENT, gap=1.5)) as model:
         heard: list[TextPiece | Reply] = []
-        async for piece in model.stream(QUESTION, TOOLS):
+        async for piece in model.stream(REQUEST):
             if not heard:
                 await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=2.0)
             heard.append(piece)

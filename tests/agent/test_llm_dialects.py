@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from service.agent.model import Reply, TextPiece, Usage
-from tests.agent.asking import QUESTION, TOOLS, ask, client
+from tests.agent.asking import REQUEST, ask, client
 from tests.fake_dialects import DIALECTS, UNICODE
 from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM
@@ -108,7 +108,7 @@ async def test_a_piece_arrives_before_the_next_one_is_sent(fake: FakeLLM) -> Non
 
     fake.reply(run)
     async with client(fake) as model:
-        pieces = model.stream(QUESTION, TOOLS)
+        pieces = model.stream(REQUEST)
         assert await anext(pieces) == TextPiece("first")
         seen.set()
         rest = [piece async for piece in pieces]

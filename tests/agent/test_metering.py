@@ -9,7 +9,7 @@ import pytest
 
 from service.agent.context import size, tokens
 from service.agent.metering import MeteredModel
-from service.agent.model import ChatModel, Message
+from service.agent.model import ChatModel, Message, Request
 from service.agent.reader import BuiltInReader
 from tests.agent.asking import QUESTION, TOOLS, client, hear
 from tests.fake_llm import FakeLLM
@@ -75,7 +75,7 @@ async def test_a_call_that_is_broken_off_costs_what_was_sent_and_heard(fake: Fak
     fake.reply(*[text_script("One two three four", pause=0.2)] * 2)
     bill = Bill()
     async with client(fake) as model:
-        async with aclosing(bill.of(model).stream(QUESTION, ())) as pieces:
+        async with aclosing(bill.of(model).stream(Request(QUESTION))) as pieces:
             first = await anext(pieces)
         task = asyncio.create_task(hear(bill.of(model), tools=()))
         await asyncio.to_thread(fake.wait, lambda: len(fake.requests) == 2)

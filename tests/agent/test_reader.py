@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.agent.model import Message, Reply, TextPiece, Tool, ToolCall
+from service.agent.model import Message, Reply, Request, TextPiece, Tool, ToolCall
 from service.agent.reader import BuiltInReader
 
 TOOLS = tuple(Tool(name, "", {}) for name in ("search_kb", "list_kb_topics", "read_kb_doc"))
@@ -23,7 +23,7 @@ TESLA = (
 async def ask(messages: Sequence[Message], tools: Sequence[Tool] = TOOLS) -> tuple[list[str], Reply]:
     """One call of the model: its pieces of text and its reply."""
     pieces: list[str] = []
-    async for piece in BuiltInReader().stream(messages, tools):
+    async for piece in BuiltInReader().stream(Request(messages, tuple(tools))):
         if isinstance(piece, Reply):
             return pieces, piece
         assert isinstance(piece, TextPiece)

@@ -9,7 +9,7 @@ import pytest
 from service.agent.attempts import Retries, Timeouts
 from service.agent.context import transcript
 from service.agent.llm import Endpoint, SdkChatModel
-from service.agent.model import Message, Tool
+from service.agent.model import Message, Request, Tool
 from service.agent.window import FittedModel
 from service.chats.turns import Exchange
 from tests.agent.asking import hear
@@ -108,7 +108,7 @@ async def test_a_conversation_past_the_window_is_shortened_to_what_the_server_na
 
 
 async def test_a_call_given_up_leaves_the_model_free_for_the_next(model: SdkChatModel) -> None:
-    pieces = model.stream([SYSTEM, Message("user", "Hello")], [])
+    pieces = model.stream(Request([SYSTEM, Message("user", "Hello")]))
     await anext(pieces)
     await pieces.aclose()
 
