@@ -28,6 +28,7 @@ class Draft:
     refused: int = 0  # replies in a row with a call that could not be carried out, and none that could
     steps_done: int = 0  # by an earlier attempt
     started: float = field(default_factory=time.monotonic)
+    spoke: float | None = None  # when the text began
     _refused_reply: int = -1  # the last one of those
 
     def called(self, *, search: bool, found: bool, failed: bool) -> None:
@@ -42,6 +43,12 @@ class Draft:
         elif self._refused_reply != self.llm_calls:
             self._refused_reply = self.llm_calls
             self.refused += 1
+
+    def add(self, text: str) -> None:
+        """Take more text of the answer."""
+        if text and not self.text:
+            self.spoke = time.monotonic()
+        self.text += text
 
     def withdraw(self) -> None:
         """Drop the text so far: it is not the answer, or what it rests on is not stored."""

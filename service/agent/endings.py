@@ -62,6 +62,8 @@ def report(metrics: Metrics, turn_id: str, draft: Draft, status: Status, failure
     )
     if code is not None:
         tracing.failed(span, code)
+    if draft.spoke is not None:
+        metrics.first_token_seconds.observe(draft.spoke - draft.started)
     metrics.turn_ended(status.value, outcome.value, seconds, draft.citations_dropped, code)
     _LOG.info(
         "turn ended",

@@ -34,12 +34,15 @@ class Limits:
     fruitless: int = 3
     repairs: int = 2
 
-    def reached(self, draft: Draft) -> Reached | None:
-        """Tell why the next model call has to be the last one, without tools; None when it has not."""
+    def reached(self, draft: Draft, seconds: float) -> Reached | None:
+        """Tell why the next model call, so many `seconds` after the first, has to be the last one, without tools.
+
+        None when it has not.
+        """
         used_up = (
             draft.llm_calls >= self.llm_calls - 1
             or draft.tool_calls >= self.tool_calls
-            or time.monotonic() - draft.started >= self.seconds * _TIME_SHARE
+            or seconds >= self.seconds * _TIME_SHARE
         )
         circling = draft.fruitless >= self.fruitless or draft.refused > self.repairs
         return "used_up" if used_up else "no_progress" if circling else None
@@ -96,7 +99,7 @@ async def answer(
     messages = list(transcript)
     calls = unanswered(messages)
     own_search = first_search(messages)
-    number = draft.steps_done
+    number, started = draft.steps_done, time.monotonic()
     while True:
         for call in calls:
             number += 1
@@ -105,7 +108,7 @@ async def answer(
             step, result = await _run(toolbox, call, number, draft, made_by)
             messages.append(result.message)
             yield ToolFinished(step, result)
-        draft.limited = limits.reached(draft)
+        draft.limited = limits.reached(draft, time.monotonic() - started)
         waits = own_search is not None and not draft.searched and draft.limited != "used_up"
         markers = CitationFilter(toolbox.sources)
         reply: Reply | None = None
@@ -133,7 +136,7 @@ async def answer(
         messages.append(Message("assistant", reply.content if asked else "", calls))
         yield ModelReplied(number, messages[-1], _ms(began))
     if rest := markers.flush():
-        draft.text += rest
+        draft.add(rest)
         yield TextAdded(rest)
     _settle(draft, markers, reply)
 
@@ -150,7 +153,7 @@ def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
 
 def _take(draft: Draft, markers: CitationFilter, piece: TextPiece) -> str:
     text = markers.feed(piece.text)
-    draft.text += text
+    draft.add(text)
     draft.model = piece.model or draft.model
     draft.citations, draft.citations_dropped = markers.citations, markers.dropped
     return text

@@ -227,8 +227,6 @@ class TurnRunner:
         await run.stored()
         match event:
             case TextAdded(text):
-                if len(run.draft.text) == len(text):
-                    self._metrics.first_token_seconds.observe(time.monotonic() - run.draft.started)
                 self._turns.extend(turn, text)
                 await self._save(turn, run)
             case TextWithdrawn(reason):

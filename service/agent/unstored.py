@@ -200,8 +200,6 @@ class UnstoredTurns:
     def _fold(self, turn: UnstoredTurn, event: TurnEvent) -> None:
         match event:
             case TextAdded(text):
-                if len(turn.draft.text) == len(text):
-                    self._metrics.first_token_seconds.observe(time.monotonic() - turn.draft.started)
                 turn.put(turn.shown.add(text, turn.draft.citations))
             case TextWithdrawn():
                 turn.put(turn.shown.withdraw())

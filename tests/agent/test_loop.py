@@ -8,6 +8,7 @@ import pytest
 
 from service.agent.attempts import Retries, Timeouts
 from service.agent.draft import Draft
+from service.agent.endings import report
 from service.agent.llm import Endpoint, SdkChatModel
 from service.agent.loop import (
     Limits,
@@ -22,8 +23,9 @@ from service.agent.loop import (
 )
 from service.agent.model import Message, ToolCall
 from service.agent.tools import Toolbox
-from service.chats.records import Outcome
+from service.chats.records import Outcome, Status
 from service.errors import ModelError
+from service.telemetry import Metrics
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import call_delta, call_script, calls, content
 
@@ -92,6 +94,9 @@ async def test_text_before_a_later_call_is_withdrawn_with_its_markers(fake: Fake
     events, draft = await run(fake, toolbox)
     assert kinds(events)[3:] == [TextAdded, TextWithdrawn, ModelReplied, ToolStarted, ToolFinished, TextAdded]
     assert (draft.text, draft.citations_dropped) == ("It is 8123 [1].", 0)
+    metrics = Metrics("0", "0")
+    report(metrics, "turn_1", draft, Status.COMPLETED, None)
+    assert metrics.registry.get_sample_value("kb_agent_first_token_seconds_count") == 1
 
 
 async def test_a_model_that_never_searches_gets_a_search_made_for_it(fake: FakeLLM, toolbox: Toolbox) -> None:
@@ -206,14 +211,18 @@ async def test_the_same_call_again_is_answered_from_memory_and_told(fake: FakeLL
     assert "same call" in fake.requests[-1].messages[-1]["content"]
 
 
-async def test_an_attempt_goes_on_from_what_an_earlier_one_finished(fake: FakeLLM, toolbox: Toolbox) -> None:
-    fake.call("search_kb", {"query": "port"})
+async def run_again(fake: FakeLLM, toolbox: Toolbox) -> tuple[list[TurnEvent], Draft]:
+    """Answer what an attempt left that ended after the model's first reply."""
     fake.say("unused")
     events, _ = await run(fake, toolbox)
     asked = next(event.message for event in events if isinstance(event, ModelReplied))
     fake.say("It is 8123 [1].")
-    draft = Draft("scripted", steps_done=1)
-    resumed, draft = await run(fake, toolbox, transcript=[*QUESTION, asked], draft=draft)
+    return await run(fake, toolbox, transcript=[*QUESTION, asked], draft=Draft("scripted", steps_done=1))
+
+
+async def test_an_attempt_goes_on_from_what_an_earlier_one_finished(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("search_kb", {"query": "port"})
+    resumed, draft = await run_again(fake, toolbox)
     assert kinds(resumed) == [ToolStarted, ToolFinished, TextAdded]
     assert draft.outcome is Outcome.GROUNDED
     assert len(fake.requests) == 3
@@ -223,12 +232,7 @@ async def test_a_search_of_the_services_own_stays_its_own_in_the_next_attempt(
     fake: FakeLLM, toolbox: Toolbox
 ) -> None:
     fake.say("I know it.")
-    fake.say("unused")
-    events, _ = await run(fake, toolbox)
-    asked = next(event.message for event in events if isinstance(event, ModelReplied))
-    fake.say("It is 8123 [1].")
-    draft = Draft("scripted", steps_done=1)
-    resumed, draft = await run(fake, toolbox, transcript=[*QUESTION, asked], draft=draft)
+    resumed, _ = await run_again(fake, toolbox)
     assert [event.step.made_by for event in resumed if isinstance(event, ToolFinished)] == ["service"]
 
 

@@ -1,7 +1,10 @@
 """What makes the agent loop stop: calls, time, and searches that bring nothing new."""
 
+import time
+
 import pytest
 
+from service.agent.draft import Draft
 from service.agent.loop import Limits
 from service.agent.tools import Toolbox
 from service.chats.records import Outcome
@@ -36,6 +39,13 @@ async def test_time_that_runs_out_withdraws_the_tools(fake: FakeLLM, toolbox: To
     fake.say("At once.")
     await run(fake, toolbox, Limits(llm_calls=8, tool_calls=16, seconds=0, window=8192))
     assert "tools" not in fake.requests[0].body
+
+
+async def test_time_in_which_the_turn_waited_for_others_does_not_count(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.say("It is 8123 [1].")
+    _, draft = await run(fake, toolbox, draft=Draft("scripted", started=time.monotonic() - 1000))
+    assert (draft.limited, draft.outcome) == (None, Outcome.GROUNDED)
 
 
 @pytest.mark.parametrize(
