@@ -18,7 +18,10 @@ MAX_ITEMS: Final = 64
 _FIELDS: Final = ("title", "topic", "description", "tags", "aliases")
 _FIELD: Final = re.compile(rf"(?:{'|'.join(_FIELDS)})\s*:", re.IGNORECASE)
 _ALIKE: Final = 0.8  # of 1: `titel`, `topics`, `tag` are near a field, `status` is not
-_NO_MAPPING: Final = "front matter is not a mapping of names to values, as in `title: Ports`"
+# A name and its value on one line, without quotes or brackets, and without a comment after it.
+_UNQUOTED: Final = re.compile(
+    r"""^([\w.-]+[ \t]*:)[ \t]+([^\s"'\[{|>&*!#](?:(?![ \t]#)[^\r\n])*)(?:[ \t]+#[^\r\n]*)?""", re.MULTILINE
+)
 _IN_QUOTES: Final = "put the value in quotes"
 # What authors do most often, by how the parser complains of it.
 _ADVICE: Final = {
@@ -33,6 +36,10 @@ _ADVICE: Final = {
 
 # The C parser is about ten times faster; both read every scalar as text, so that `title: 1.10` stays 1.10.
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class _RefusedError(yaml.YAMLError):
+    """What is YAML, but no front matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class FrontMatter:
 
 
 def parse(lines: Lines) -> FrontMatter:
-    """Read the block between two `---` lines at the top. A broken block stays ordinary text, with a warning."""
+    """Read the block between two `---` lines at the top. One that cannot be read stays text, with a warning."""
     end = _closing_line(lines)
     if end is None:
         opened = len(lines) > 1 and lines[0].rstrip() == "---" and _FIELD.match(lines[1])
@@ -66,14 +73,11 @@ def parse(lines: Lines) -> FrontMatter:
     source = lines.text[lines.starts[1] : lines.starts[end]]
     if not source.strip():
         return FrontMatter(lines=end + 1)
-    try:
-        problem = _refusal(source)
-        values = None if problem else _load(source)
-    except yaml.YAMLError as error:
-        problem, values = _explain(error), None
+    values, problem = _read(source)
+    warnings = [problem] if problem else []
     if values is None:
-        return FrontMatter(rule=end, warnings=(problem or _NO_MAPPING,))
-    return _fields(values, end + 1)
+        return FrontMatter(rule=end, warnings=tuple(warnings))
+    return _fields(values, end + 1, warnings)
 
 
 def _closing_line(lines: Lines) -> int | None:
@@ -88,33 +92,51 @@ def _closing_line(lines: Lines) -> int | None:
     return None
 
 
-def _refusal(source: str) -> str | None:
-    """Why the block is refused before anything is built: aliases and deep nesting make small files huge."""
-    depth = 0
-    for event in yaml.parse(source, Loader=_Loader):
-        if getattr(event, "anchor", None) is not None:
-            return "front matter with anchors or aliases is refused; put a value that begins with * or & in quotes"
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            return f"front matter is nested deeper than {MAX_DEPTH} levels"
-    return None
+def _read(source: str) -> tuple[dict[str, object] | None, str]:
+    """The values of a block, None where it is refused, and what its author should mend.
+
+    Where YAML takes offence at a value without quotes, as in `title: Backups: how and when`, it is read as text.
+    """
+    problem = ""
+    for text in (source, _UNQUOTED.sub(r"\1 >-\n  \2", source)):
+        try:
+            return _load(text), problem
+        except yaml.YAMLError as error:
+            problem = problem or _explain(error)
+    return None, problem
 
 
-def _load(source: str) -> dict[str, object] | None:
+def _load(source: str) -> dict[str, object]:
+    _check(source)
     loader = _Loader(source)
     try:
         data = loader.get_single_data()
     finally:
         loader.dispose()
     if not isinstance(data, dict):
-        return None
+        raise _RefusedError("front matter is not a mapping of names to values, as in `title: Ports`")
     return {key.strip().lower(): value for key, value in data.items() if isinstance(key, str)}
 
 
+def _check(source: str) -> None:
+    """Refuse, before anything is built, what makes small files huge: aliases and deep nesting."""
+    depth = 0
+    for event in yaml.parse(source, Loader=_Loader):
+        if getattr(event, "anchor", None) is not None:
+            raise _RefusedError(
+                "front matter with anchors or aliases is refused; put a value that begins with * or & in quotes"
+            )
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise _RefusedError(f"front matter is nested deeper than {MAX_DEPTH} levels")
+
+
 def _explain(error: yaml.YAMLError) -> str:
+    if isinstance(error, _RefusedError):
+        return str(error)
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or "cannot be read"
     where = f" at line {mark.line + 2}" if mark is not None else ""
@@ -129,8 +151,8 @@ def _misspelt(names: Iterable[str]) -> Iterator[str]:
         yield from (f"front matter: `{name}` is not read; did you mean `{field}`?" for field in near)
 
 
-def _fields(values: dict[str, object], lines: int) -> FrontMatter:
-    warnings = [*_misspelt(values)]
+def _fields(values: dict[str, object], lines: int, warnings: list[str]) -> FrontMatter:
+    warnings += _misspelt(values)
     return FrontMatter(
         lines=lines,
         title=_text(values, "title", warnings),
@@ -152,12 +174,11 @@ def _text(values: dict[str, object], name: str, warnings: list[str]) -> str:
 
 def _list(values: dict[str, object], name: str, warnings: list[str]) -> tuple[str, ...]:
     value = values.get(name, "")
-    items: list[object] = [*value.split(",")] if isinstance(value, str) else []
-    if isinstance(value, list):
-        items = value
-    elif not isinstance(value, str):
+    items: object = value.split(",") if isinstance(value, str) else value
+    listed = items if isinstance(items, list) else [None]
+    if not all(isinstance(item, str) for item in listed):
         warnings.append(f"front matter: {name} must be a list of texts")
-    texts = [_clean(item) for item in items[:MAX_ITEMS] if isinstance(item, str)]
+    texts = [_clean(item) for item in listed[:MAX_ITEMS] if isinstance(item, str)]
     return tuple(dict.fromkeys(text for text in texts if text))
 
 

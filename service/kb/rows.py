@@ -18,7 +18,7 @@ from service.kb.lines import Lines
 from service.kb.postings import Posting, postings
 
 PART: Final = 250  # passages a transaction: about 10 ms in the writer
-_LAYOUT: Final = 4  # of the rows; with the analyzer's version it says whether they can be used
+_LAYOUT: Final = 5  # of the rows; with the analyzer's version it says whether they can be used
 _BLOCK_CHARS: Final = 16_384
 _VERSION: Final = f"{_LAYOUT}.{ANALYZER_VERSION}"
 

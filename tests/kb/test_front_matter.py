@@ -21,11 +21,12 @@ def test_its_fields_describe_the_document_and_are_not_passages() -> None:
     ("block", "warning"),
     [
         ("title: [unclosed", "not valid YAML at line 3"),
-        ("title: a: b", "not valid YAML at line 2: mapping values are not allowed; put a value that holds"),
+        ("title: 'a': b", "not valid YAML at line 2: mapping values are not allowed; put a value that holds"),
         (
-            "title: @home",
-            "not valid YAML at line 2: found character that cannot start any token; put the value in",
+            "A rule stands above: this: text",
+            "not valid YAML at line 2: mapping values are not allowed; put a value",
         ),
+        ('title: "a" b', "not valid YAML at line 2: did not find expected key; put the value in quotes"),
         ("title: T\n\ttags: [x]", "not valid YAML at line 3: found a tab character that violates indentation; in"),
         ("- a\n- b", "not a mapping of names to values, as in `title: Ports`"),
         ("a: &x 1\nb: *x", "anchors or aliases"),
@@ -34,6 +35,7 @@ def test_its_fields_describe_the_document_and_are_not_passages() -> None:
         ("a: !!python/object:os.system x", ""),
         ("title: {a: 1}", "title must be text"),
         ("tags: {a: 1}", "tags must be a list"),
+        ("tags: [{a: 1}]", "tags must be a list"),
         ("\x01: x", "not valid YAML"),
     ],
 )
@@ -44,6 +46,29 @@ def test_a_broken_block_is_a_warning_and_the_text_is_indexed(block: str, warning
     assert found.passages[-1].text.endswith("words of the text")
     assert warning in " ".join(found.warnings)
     assert bool(found.warnings) == bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("value", "title", "warning"),
+    [
+        (
+            "Backups: how and when",
+            "Backups: how and when",
+            "mapping values are not allowed; put a value that holds",
+        ),
+        ("What is RAG:  # a comment: no title", "What is RAG:", "mapping values are not allowed"),
+        ('Don\'t: the "list"\r\n  goes on\r', 'Don\'t: the "list" goes on', "mapping values are not allowed"),
+        ("@home", "@home", "found character that cannot start any token; put the value in quotes"),
+        ("- a: b", "- a: b", "block sequence entries are not allowed; put the value in quotes"),
+    ],
+)
+def test_a_value_that_lacks_its_quotes_is_read_as_it_stands_and_told(value: str, title: str, warning: str) -> None:
+    block = f"title: {value}\ntopic: ops # not: this\ntags: [a, 'b: c']\naliases:\n- 'd'\n"
+    found = document("a.md", f"---\n{block}---\nwords\n")
+
+    assert (found.title, found.topic, found.tags, found.aliases) == (title, "ops", ("a", "b: c"), ("d",))
+    assert [passage.text for passage in found.passages] == ["words"]
+    assert found.warnings[0].startswith(f"front matter is not valid YAML at line 2: {warning}")
 
 
 def test_an_alias_bomb_is_refused_before_it_is_built() -> None:
