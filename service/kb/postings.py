@@ -18,7 +18,7 @@ from service.kb.passages import Passage
 TITLE_WEIGHT: Final = 2  # of title and headings against the text, which has the heading's own lines once more
 _CACHED: Final = 40  # longer pieces are seldom met twice
 _BETWEEN: Final = {code: " " for code in range(128) if not re.match(r"[\w'.\-,+#]", chr(code))}
-_NAME: Final = re.compile(r"[^\w.\-]+", re.ASCII)
+_NAME: Final = re.compile(r"[^\w.\-]+")
 
 
 @dataclass(frozen=True, slots=True)

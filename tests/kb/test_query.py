@@ -62,6 +62,7 @@ class TestParse:
         [
             ("what does guides/Read-Me.md say", ["/read-me.md"]),
             ("settings.toml and run.sh", ["/settings.toml", "/run.sh"]),
+            ("ops/Отчёт.md 手册.md", ["/отчет.md", "/手册.md"]),
             ("version 1.29.3 of it", []),
             ("no name here.", []),
         ],
