@@ -13,8 +13,6 @@ from service.kb.headings import Outline, outline
 from service.kb.lines import Lines
 from service.kb.passages import Passage
 
-__all__ = ["Document", "Passage", "Unreadable", "decode", "parse"]
-
 DEFAULT_TOPIC: Final = "general"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -43,23 +41,21 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A file that cannot be indexed: `reason` is a stable word (not_text, too_large), `detail` is for people."""
+class NotText:
+    """A file that cannot be indexed: `detail` tells people why, `line` (from 1) is where."""
 
-    reason: str
     detail: str
+    line: int
 
 
-def parse(name: str, data: bytes, *, max_bytes: int | None = None) -> Document | Unreadable:
-    """Read the file `name` with the content `data`. Never raises: what cannot be read is Unreadable."""
-    if max_bytes is not None and len(data) > max_bytes:
-        return Unreadable("too_large", f"{len(data)} bytes, at most {max_bytes} are indexed")
-    text = decode(data)
-    if isinstance(text, Unreadable):
+def parse(name: str, data: bytes) -> Document | NotText:
+    """Read the file `name` with the content `data`. Never raises."""
+    text = _decode(data)
+    if isinstance(text, NotText):
         return text
     lines = Lines.of(text)
     front = front_matter.parse(lines)
-    sections = _outline(name, lines, front)
+    sections = sections_of(name, lines, front)
     first = sections.headings[0].text if sections.headings else ""
     return Document(
         name=name,
@@ -77,24 +73,26 @@ def parse(name: str, data: bytes, *, max_bytes: int | None = None) -> Document |
     )
 
 
-def decode(data: bytes) -> str | Unreadable:
+def sections_of(name: str, lines: Lines, front: FrontMatter) -> Outline:
+    """Headings and verbatim blocks below the front matter. What closes a broken one underlines no heading."""
+    found = outline(lines, PurePosixPath(name).suffix.lower(), front.lines)
+    if front.rule is None:
+        return found
+    return replace(found, headings=tuple(heading for heading in found.headings if heading.last != front.rule))
+
+
+def _decode(data: bytes) -> str | NotText:
     """UTF-8 with or without byte order mark, or UTF-16 with one; anything else, and any NUL, is not text."""
     encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        return Unreadable("not_text", f"byte {error.start} is not {error.encoding.upper()}: {error.reason}")
+        why = f"byte {error.start} is not {error.encoding.upper()}: {error.reason}"
+        return NotText(why, data.count(b"\n", 0, error.start) + 1)
     nul = text.find("\0")
     if nul >= 0:
-        return Unreadable("not_text", f"NUL at character {nul}")
+        return NotText(f"NUL at character {nul}", text.count("\n", 0, nul) + 1)
     return text
-
-
-def _outline(name: str, lines: Lines, front: FrontMatter) -> Outline:
-    found = outline(lines, PurePosixPath(name).suffix.lower(), front.lines)
-    if front.rule is None:
-        return found
-    return replace(found, headings=tuple(heading for heading in found.headings if heading.last != front.rule))
 
 
 def _folder(name: str) -> str:

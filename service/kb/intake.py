@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.kb import rows
-from service.kb.documents import Unreadable, parse
+from service.kb.documents import NotText, parse
 from service.kb.files import Files
 from service.kb.folder import Folder, Skipped, reason
 from service.kb.rows import FileState, Indexed, PreparedDocument
@@ -118,8 +118,8 @@ def _take(files: Files, change: Settled, indexed: Indexed | None) -> Outcome:
     if indexed is not None and hashlib.sha256(data).hexdigest() == indexed.revision:
         return Same(change.name, state)
     document = parse(change.name, data)
-    if isinstance(document, Unreadable):
-        why = Skipped(change.name, document.reason, document.detail)
+    if isinstance(document, NotText):
+        why = Skipped(change.name, "not_text", document.detail)
         return Refused(change.name, state, why, passing=False)
     return Fresh(change.name, state, rows.prepare(document))
 

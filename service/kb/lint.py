@@ -8,18 +8,19 @@ import itertools
 import re
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, Literal
 
 from service.database import open_database
 from service.kb import folder as disk
 from service.kb import front_matter
-from service.kb.documents import Document, parse
+from service.kb.documents import Document, NotText, parse, sections_of
 from service.kb.files import Files
 from service.kb.folder import Folder, Scan, Skipped
-from service.kb.headings import outline
+from service.kb.front_matter import FrontMatter
+from service.kb.headings import Outline
 from service.kb.index import Reconciler
 from service.kb.lines import Lines
 from service.kb.search import KnowledgeBase
@@ -58,13 +59,22 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A document and where its headings are: (line from 1, text)."""
+    """A document, and what it was made of."""
 
     document: Document
     lines: Lines
-    headings: tuple[tuple[int, str], ...]
-    first_line: int  # of the text, from 1, after the front matter
-    verbatim: tuple[tuple[int, int], ...]
+    front: FrontMatter
+    sections: Outline
+
+    @property
+    def first_line(self) -> int:
+        """Of the text after the front matter, from 1."""
+        return self.front.lines + 1
+
+    @property
+    def headings(self) -> list[tuple[int, str]]:
+        """The line of each heading, from 1, and its text."""
+        return [(heading.first + 1, heading.text) for heading in self.sections.headings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +88,9 @@ class Checked:
 
 async def check(folder: Folder) -> Checked:
     """Look at every file of the folder. Raises StorageError when there is no room for the temporary index."""
-    scan, pages, unread = await asyncio.to_thread(_read, folder)
-    remarks = [*_of_files(folder, scan, unread)]
+    scan, pages, remarks = await asyncio.to_thread(_read, folder)
+    if scan.state != "ready":
+        remarks.append(Remark("error", f"folder_{scan.state}", "", 1, f"the folder {folder.path} is {scan.state}"))
     for page in pages:
         remarks += _of_page(page)
     twins = [*_twins(pages)]
@@ -90,62 +101,39 @@ async def check(folder: Folder) -> Checked:
     return Checked(tuple(ordered), tuple(page.document.name for page in pages), scan.ignored)
 
 
-def _read(folder: Folder) -> tuple[Scan, list[_Page], list[Skipped]]:
+def _read(folder: Folder) -> tuple[Scan, list[_Page], list[Remark]]:
     """Every file that can be read, and why others cannot."""
     scan = disk.scan(folder)
     files = Files(folder)
     pages: list[_Page] = []
-    unread: list[Skipped] = []
+    unread = [_not_indexed(skipped) for skipped in scan.skipped]
     for name, state in sorted(scan.files.items()):
         try:
             data = files.read(name, state, moving=True)
         except OSError as error:
-            unread.append(Skipped(name, *disk.reason(error)))
+            unread.append(_not_indexed(Skipped(name, *disk.reason(error))))
             continue
         if data is None:  # it went while we looked
             continue
         document = parse(name, data)
-        if isinstance(document, Document):
-            pages.append(_page(document))
+        if isinstance(document, NotText):
+            unread.append(_not_indexed(Skipped(name, "not_text", document.detail), document.line))
         else:
-            unread.append(Skipped(name, document.reason, f"line {_bad_line(data)}: {document.detail}"))
+            pages.append(_page(document))
     return scan, pages, unread
 
 
 def _page(document: Document) -> _Page:
     lines = Lines.of(document.text)
-    start = front_matter.parse(lines).lines
-    found = outline(lines, PurePosixPath(document.name).suffix.lower(), start)
-    headings = tuple((heading.first + 1, heading.text) for heading in found.headings)
-    return _Page(document, lines, headings, start + 1, found.verbatim)
+    front = front_matter.parse(lines)
+    return _Page(document, lines, front, sections_of(document.name, lines, front))
 
 
-def _bad_line(data: bytes) -> int:
-    try:
-        place = data.index(b"\0")
-    except ValueError:
-        place = len(data)
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        place = min(place, error.start)
-    return data.count(b"\n", 0, place) + 1
-
-
-def _of_files(folder: Folder, scan: Scan, unread: Iterable[Skipped]) -> Iterator[Remark]:
-    """Files that are not indexed at all."""
-    if scan.state != "ready":
-        yield Remark("error", f"folder_{scan.state}", "", 1, f"the folder {folder.path} is {scan.state}")
-    for name, reason, detail in (*scan.skipped, *unread):
-        level: Level = "warning" if reason in _LINKS else "error"
-        line = re.match(r"line (\d+): ", detail)
-        yield Remark(level, reason, disk.printable(name), int(line[1]) if line else 1, _advice(reason, detail))
-
-
-def _advice(reason: str, detail: str) -> str:
-    text = detail.split(": ", 1)[1] if detail.startswith("line ") else detail
-    help_ = _HELP.get(reason)
-    return f"not indexed: {text}" + (f"; {help_}" if help_ and help_ not in text else "")
+def _not_indexed(skipped: Skipped, line: int = 1) -> Remark:
+    level: Level = "warning" if skipped.reason in _LINKS else "error"
+    advice = f"; {_HELP[skipped.reason]}" if skipped.reason in _HELP else ""
+    message = f"not indexed: {skipped.detail}{advice}"
+    return Remark(level, skipped.reason, disk.printable(skipped.name), line, message)
 
 
 def _of_page(page: _Page) -> Iterator[Remark]:
@@ -157,7 +145,7 @@ def _of_page(page: _Page) -> Iterator[Remark]:
     if not document.passages:
         yield Remark("warning", "empty", name, 1, "there is no text, so it can never be found")
         return
-    if not page.headings and not front_matter.parse(page.lines).title:
+    if not page.headings and not page.front.title:
         message = f"no heading and no title in the front matter; it is called {document.title!r} after its file"
         yield Remark("warning", "no_title", name, page.first_line, message)
     yield from _long_sections(page)
@@ -176,7 +164,7 @@ def _long_sections(page: _Page) -> Iterator[Remark]:
 
 
 def _long_paragraphs(page: _Page) -> Iterator[Remark]:
-    verbatim = {at for first, last in page.verbatim for at in range(first, last + 1)}
+    verbatim = {at for first, last in page.sections.verbatim for at in range(first, last + 1)}
     size = first = 0
     for at in range(page.first_line - 1, len(page.lines) + 1):
         text = page.lines[at] if at < len(page.lines) else ""
@@ -213,7 +201,7 @@ def _twins(pages: Sequence[_Page]) -> Iterator[Remark]:
 
 def _title_line(page: _Page) -> int:
     for number in range(1, page.first_line):
-        if page.lines[number - 1].startswith("title:"):
+        if page.lines[number - 1].lower().startswith("title:"):
             return number
     return page.headings[0][0] if page.headings else 1
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.kb.documents import Document, Unreadable, parse
+from service.kb.documents import Document, NotText, parse
 from service.kb.lines import Lines
 from service.kb.passages import HARD_LIMIT, LARGEST
 from tests.kb.shelf import document
@@ -33,30 +33,25 @@ def test_utf8_and_marked_utf16_are_text(data: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "detail"),
+    ("data", "detail", "line"),
     [
-        (b"caf\xe9", "byte 3 is not UTF-8"),
-        (b"a\0b", "NUL at character 1"),
-        ("no mark".encode("utf-16-le"), "NUL at character 1"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "byte 0 is not UTF-8"),
-        (b"\xff\xfe\x00\xd8", "is not UTF-16"),
-        (b"\xff\xfe\0\0a\0\0\0", "NUL"),
-        (b"\xed\xa0\x80", "byte 0 is not UTF-8"),
+        (b"caf\xe9", "byte 3 is not UTF-8", 1),
+        (b"one\ntwo\ncaf\xe9", "byte 11 is not UTF-8", 3),
+        (b"a\0b", "NUL at character 1", 1),
+        (b"a\r\n\0b", "NUL at character 3", 2),
+        ("no mark".encode("utf-16-le"), "NUL at character 1", 1),
+        (b"\x89PNG\r\n\x1a\n\0\0", "byte 0 is not UTF-8", 1),
+        (b"\xff\xfe\x00\xd8", "is not UTF-16", 1),
+        (b"\xff\xfe\0\0a\0\0\0", "NUL", 1),
+        (b"\xed\xa0\x80", "byte 0 is not UTF-8", 1),
     ],
 )
-def test_anything_else_is_unreadable_with_the_place(data: bytes, detail: str) -> None:
+def test_anything_else_is_not_text_and_the_place_is_told(data: bytes, detail: str, line: int) -> None:
     found = parse("a.md", data)
 
-    assert isinstance(found, Unreadable)
-    assert found.reason == "not_text"
+    assert isinstance(found, NotText)
+    assert found.line == line
     assert detail in found.detail
-
-
-def test_a_file_over_the_limit_is_too_large() -> None:
-    assert parse("a.md", b"12345", max_bytes=5) == document("a.md", "12345")
-    found = parse("a.md", b"123456", max_bytes=5)
-
-    assert found == Unreadable("too_large", "6 bytes, at most 5 are indexed")
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\n", "\n\n\n", "---\ntitle: T\n---\n", "---\n---\n"])
@@ -268,7 +263,7 @@ class TestPassages:
 
     @given(st.binary(max_size=300), st.text(max_size=40))
     def test_no_bytes_and_no_name_make_parsing_fail(self, data: bytes, name: str) -> None:
-        assert isinstance(parse(name, data), Document | Unreadable)
+        assert isinstance(parse(name, data), Document | NotText)
 
 
 @given(st.text(st.sampled_from("ab\n\r"), max_size=60))

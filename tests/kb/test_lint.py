@@ -68,6 +68,11 @@ async def test_what_makes_a_document_hard_to_use_is_a_warning(
     assert (remark.level, remark.code, remark.file, remark.line) == ("warning", code, "salt.md", line)
 
 
+async def test_the_end_of_broken_front_matter_makes_no_heading_of_the_line_above(tmp_path: Path) -> None:
+    text = "---\ntags: [a\nSalt\n---\n\nSalt is mined here, by the ton.\n"
+    assert set(await remarks(tmp_path, salt=text)) == {"salt.md: front_matter", "salt.md: no_title"}
+
+
 async def test_code_and_tables_may_be_long(tmp_path: Path) -> None:
     code = "```\n" + "a line of code that is quite long, on and on\n" * 80 + "```\n"
     table = "| name | value |\n|---|---|\n" + "| a name that is long | a value that is longer |\n" * 80
@@ -79,7 +84,7 @@ async def test_documents_that_cannot_be_told_apart_are_named(tmp_path: Path) -> 
         tmp_path,
         salt="# Salt mines\n\nSalt is mined here.\n",
         salt2="# Salt mines\n\nSalt  is mined here.\n",
-        salt3="---\ntopic: x\ntitle: Salt Mines\n---\n\nNobody mines salt any more.\n",
+        salt3="---\ntopic: x\nTitle: Salt Mines\n---\n\nNobody mines salt any more.\n",
     )
     assert set(found) == {"salt2.md: duplicate_content", "salt3.md: duplicate_title"}
     assert "salt.md" in found["salt2.md: duplicate_content"].message
