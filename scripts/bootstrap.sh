@@ -20,6 +20,8 @@ die() {
 prepare() {
     cd "$root"
     unset VIRTUAL_ENV # another project's environment must not be meant
+    # The machine's own authorities count, as they do for pip; uv alone would know those of the public web only.
+    [[ ! -s /etc/ssl/certs/ca-certificates.crt ]] || export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
     find_uv || install_uv
     local environment=${UV_PROJECT_ENVIRONMENT:-.venv}
     [[ $environment == /* ]] || environment=$root/$environment

@@ -22,7 +22,8 @@ from typing import Any, Literal
 
 from scripts.benchmarks.retrieval import file_name, open_index, write_corpus
 from service.agent.context import system_prompt, transcript
-from service.agent.loop import Draft, Limits, TextAdded, answer
+from service.agent.draft import Draft
+from service.agent.loop import Limits, TextAdded, answer
 from service.agent.reader import BuiltInReader
 from service.agent.tools import Toolbox
 from service.chats.records import Outcome

@@ -71,11 +71,12 @@ def settings_are_the_services(objects: list[Object]) -> Iterator[str]:
     given = environment(objects)
     names = {*given, *(entry["name"] for entry in server(objects)[2].get("env", []))}
     known = {name.upper() for name in Settings.model_fields}
+    values: dict[str, Any] = {name.lower(): value for name, value in given.items() if name in known}
     yield from (
         f"{name} is no setting" for name in sorted(names) if name not in known and not name.startswith("OTEL_")
     )
     try:
-        Settings(_env_file=None, **{name.lower(): value for name, value in given.items() if name in known})
+        Settings(_env_file=None, **values)
     except ValidationError as error:
         yield from (f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
 
@@ -86,7 +87,9 @@ def one_process_owns_the_volume(objects: list[Object]) -> Iterator[str]:
     if found["spec"].get("replicas") != 1:
         yield f"{told(found)}: {found['spec'].get('replicas')} replicas; SQLite has one writer"
     mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
-    claim = next((v for v in pod["spec"]["volumes"] if v["name"] == mounts.get("/data", {}).get("name")), {})
+    claim: Object = next(
+        (v for v in pod["spec"]["volumes"] if v["name"] == mounts.get("/data", {}).get("name")), {}
+    )
     if "persistentVolumeClaim" not in claim:
         yield f"{told(found)}: /data is no claim, so the chats go with the pod"
     for volume in of_kind(objects, "PersistentVolumeClaim"):
