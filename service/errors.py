@@ -60,7 +60,7 @@ class InvalidInput(KbAgentError):
 
 
 class NotFound(KbAgentError):
-    """`kind` is one of chat, message, document, revision, topic, key; `suggestions` are names that exist."""
+    """`kind` is one of chat, message, document, revision, key, model; `suggestions` are names that exist."""
 
     def __init__(self, kind: str, name: str, suggestions: Sequence[str] = ()) -> None:
         super().__init__(f"no {kind} {name!r}")

@@ -27,24 +27,19 @@ class Said:
 
 
 def dialogue(system: str, said: Sequence[Said], window: int) -> list[Message]:
-    """Begin a turn's transcript from a client's history, which ends with the question.
+    """Begin a turn's transcript from a client's history, of which the last that is not the application's asks.
 
     Several messages in a row of one side count as one. What the application says is added to our instructions as
-    data, wherever it stands. Raises InvalidInput when there is no question, or more instructions than fit.
+    data, wherever it stands. Raises InvalidInput when there are more instructions than fit.
     """
-    spoken = [one for one in said if one.role != "system" and one.text.strip()]
-    if not spoken or spoken[-1].role != "user":
-        raise InvalidInput(
-            "the last message must be a question: role user, with text", field="body.messages", code="no_question"
-        )
-    turns = _joined(spoken)
+    turns = _joined([one for one in said if one.role != "system"])
     question = turns.pop().text
     exchanges = [
         Exchange(one.text, other.text)
         for one, other in pairwise(turns)
         if (one.role, other.role) == ("user", "assistant")
     ]
-    instructions = "\n\n".join(one.text for one in said if one.role == "system" and one.text.strip())
+    instructions = "\n\n".join(one.text for one in said if one.role == "system")
     return transcript(_with(system, instructions, window), reversed(exchanges), question, window)
 
 

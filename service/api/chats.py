@@ -1,11 +1,11 @@
 """Chats: make, list, read, rename, delete."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
 from service.api.deps import CHAT, Caller, ChatId, NumberKey, PageLimit, ServicesDep, cursor_of, scope_of
-from service.api.problems import documented
+from service.api.problems import documented, with_headers
 from service.api.schemas import ChatChange, ChatDetail, ChatOut, ChatPage, NewChat
 from service.chats.store import NEWEST
 
@@ -14,7 +14,10 @@ router = APIRouter(prefix="/api/chats", tags=["chats"], dependencies=[CHAT])
 Words = Annotated[str, Query(max_length=200, description="Words to look for in titles and messages.")]
 
 
-@router.post("", status_code=201, responses=documented(400, 413, 422, 503))
+_MADE: Final[dict[int | str, dict[str, Any]]] = {201: with_headers(Location="Address of the chat.")}
+
+
+@router.post("", status_code=201, responses=_MADE | documented(400, 413, 422, 503))
 async def create_chat(
     services: ServicesDep, caller: Caller, response: Response, body: NewChat | None = None
 ) -> ChatOut:

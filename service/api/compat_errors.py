@@ -53,7 +53,7 @@ def openai_error(status: int, code: str, detail: str, extra: Mapping[str, Any]) 
     faults: Sequence[Mapping[str, str]] = extra.get("errors", ())
     names: Sequence[str] = extra.get("did_you_mean", ())
     message = detail
-    if code == "invalid_input" and faults:
+    if code in {"invalid_input", "malformed_body"} and faults:
         message = "; ".join(f"{_param(fault['field']) or 'the body'}: {fault['detail']}" for fault in faults)
     if names:
         message += f" There is {', '.join(map(repr, names))}."
@@ -61,7 +61,7 @@ def openai_error(status: int, code: str, detail: str, extra: Mapping[str, Any]) 
         "error": {
             "message": message,
             "type": _type(status),
-            "param": _param(faults[0]["field"]) if faults and code != "malformed_body" else None,
+            "param": _param(faults[0]["field"]) if faults else None,
             "code": code,
         }
     }

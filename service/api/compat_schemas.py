@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from service.agent.dialogue import Said
 from service.api.schemas import WHOLE, Storable
@@ -28,6 +28,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict) and value.get("type", "text") != "text":
         raise ValueError("answers are text; only the type text can be given")
     return value
+
+
+def _nothing(value: Any) -> None:
+    if value is not None:
+        raise ValueError("nothing is stored; leave it out and send the conversation in `input`")
 
 
 _TextOnly = Annotated[dict[str, Any], Field(json_schema_extra={"properties": {"type": {"const": "text"}}})]
@@ -126,6 +131,13 @@ class ResponseText(BaseModel):
     )
 
 
+Unstored = Annotated[
+    None,
+    BeforeValidator(_nothing),
+    Field(description="Nothing is stored: send the conversation in `input`.", examples=[None]),
+]
+
+
 class ResponseIn(BaseModel):
     """A question, or a conversation that ends with one."""
 
@@ -139,36 +151,46 @@ class ResponseIn(BaseModel):
     tool_choice: ToolChoice = None
     text: ResponseText | None = Field(None, description="How the text shall be.")
     background: Literal[False] | None = Field(None, description="Not possible.", examples=[False])
-    previous_response_id: None = Field(
-        None, description="Nothing is stored: send the conversation in `input`.", examples=[None]
-    )
-    conversation: None = Field(
-        None, description="Nothing is stored: send the conversation in `input`.", examples=[None]
-    )
+    previous_response_id: Unstored = None
+    conversation: Unstored = None
     prompt: None = Field(None, description="Stored prompts are not known.", examples=[None])
 
 
 def said_in_chat(body: ChatCompletionIn, most: int) -> list[Said]:
-    """Read a chat's messages. Raises InvalidInput for what is not text, or longer than `most` characters."""
-    return [
+    """Read a chat's messages, of which the last is the question.
+
+    Raises InvalidInput for what is not text, or longer than `most` characters, and where there is no question.
+    """
+    said = [
         Said(_SPEAKERS[message.role], _text(message.content, f"body.messages.{at}", most))
         for at, message in enumerate(body.messages)
         if message.role in _SPEAKERS
     ]
+    return _asking(said, "body.messages")
 
 
 def said_in_response(body: ResponseIn, most: int) -> list[Said]:
     """Read a response's input. Raises as `said_in_chat` does."""
     said = [Said("system", body.instructions)] if body.instructions else []
     if isinstance(body.input, str):
-        return [*said, Said("user", _text(body.input, "body.input", most))]
-    for at, item in enumerate(body.input):
+        said.append(Said("user", _text(body.input, "body.input", most)))
+    for at, item in enumerate(body.input if isinstance(body.input, list) else ()):
         field = f"body.input.{at}"
         if item.type == "message":
             said.append(Said(_SPEAKERS[item.role or "user"], _text(item.content, field, most)))
         elif item.type != "reasoning":
             raise InvalidInput("only messages are taken, nothing that tools said or that is stored", field=field)
-    return said
+    return _asking(said, "body.input")
+
+
+def _asking(said: list[Said], field: str) -> list[Said]:
+    """Leave out what has no words. Raises InvalidInput `no_question` unless somebody asks last."""
+    worded = [one for one in said if one.text.strip()]
+    if next((one.role for one in reversed(worded) if one.role != "system"), None) != "user":
+        raise InvalidInput(
+            "the last message must be a question: role user, with text", field=field, code="no_question"
+        )
+    return worded
 
 
 def _text(content: Content, field: str, most: int) -> str:

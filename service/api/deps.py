@@ -112,7 +112,10 @@ class Access:
     async def grant(self, services: Services, visit: Visit) -> None:
         """Let the visit through. Raises AccessRefused `scope_missing`, Overloaded `rate_limited`."""
         if self.scope is not None and self.scope not in visit.principal.scopes:
-            detail = f"This needs the scope {self.scope}, which the key does not have."
+            detail = (
+                f"This needs a key with the scope {self.scope}; `kb-agent keys create NAME --scope {self.scope}`"
+                " makes one."
+            )
             raise AccessRefused("scope_missing", detail, scope=self.scope)
         await _count(services, visit, "requests")
 
@@ -138,9 +141,7 @@ def key_of(cursor: str | None) -> str | None:
     try:
         return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
-        raise InvalidInput(
-            "the cursor is none that a page gave", field="query.cursor", code="invalid_cursor"
-        ) from error
+        raise _unknown_cursor() from error
 
 
 def number_of(cursor: str | None) -> int | None:
@@ -149,8 +150,13 @@ def number_of(cursor: str | None) -> int | None:
     if key is None:
         return None
     if not (key.isascii() and key.isdecimal() and len(key) <= 18):
-        raise InvalidInput("the cursor is none that a page gave", field="query.cursor", code="invalid_cursor")
+        raise _unknown_cursor()
     return int(key)
+
+
+def _unknown_cursor() -> InvalidInput:
+    detail = "no page gave this cursor; send the next_cursor of the page before, or none to begin"
+    return InvalidInput(detail, field="query.cursor", code="invalid_cursor")
 
 
 def cursor_of(key: str | int | None) -> str | None:

@@ -34,18 +34,18 @@ _ERRORS: Final = {
     503: "The database or the model endpoint cannot be used for now.",
     504: "The answer took too long.",
 }
+_WAIT: Final = {
+    "description": "Seconds to wait before the next try.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _HEADERS: Final[dict[int, dict[str, dict[str, Any]]]] = {
     401: {
         "WWW-Authenticate": {"description": "How to show a key.", "required": True, "schema": {"type": "string"}}
     },
-    429: {
-        "Retry-After": {
-            "description": "Seconds to wait before the next try.",
-            "required": True,
-            "schema": {"type": "integer", "minimum": 0},
-        }
-    },
+    429: {"Retry-After": {**_WAIT, "required": True}},
+    503: {"Retry-After": _WAIT},
 }
+_REQUEST_ID: Final = {"description": "Id to look for in the log.", "required": True, "schema": {"type": "string"}}
 
 
 def install(app: FastAPI) -> None:
@@ -102,5 +102,5 @@ def _usual(response: dict[str, Any]) -> bool:
 def _error(status: int, *, compatible: bool) -> dict[str, Any]:
     model, media_type = (OpenAiError, _JSON) if compatible else (Problem, MEDIA_TYPE)
     content = {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
-    headers = {"headers": _HEADERS[status]} if status in _HEADERS else {}
-    return {"description": _ERRORS[status], **headers, "content": content}
+    headers = {"X-Request-ID": _REQUEST_ID, **_HEADERS.get(status, {})}
+    return {"description": _ERRORS[status], "headers": headers, "content": content}

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.agent.keeping import RevisionText, as_current, read_revision
 from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of
-from service.api.problems import documented
+from service.api.problems import documented, with_headers
 from service.api.schemas import Pair
 from service.api.search_results import SearchOut
 from service.api.sse import left
@@ -177,9 +177,10 @@ IfNoneMatch = Annotated[
     str,
     Header(alias="If-None-Match", max_length=2000, description="`ETag` of what you have."),
 ]
+_TAGGED: Final = with_headers(ETag="For `If-None-Match`.")
 _UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"headers": {"ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}}}},
-    304: {"description": "What you have is current."},
+    200: _TAGGED,
+    304: {**_TAGGED, "description": "What you have is current."},
 }
 WaitFor = Annotated[
     str | None,

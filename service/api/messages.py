@@ -23,7 +23,7 @@ from service.api.deps import (
     scope_of,
 )
 from service.api.event_schemas import STREAM_ITEM
-from service.api.problems import documented
+from service.api.problems import documented, with_headers
 from service.api.schemas import FeedbackIn, MessageOut, MessagePage, Question
 from service.api.sse import EventStream
 from service.chats.questions import Posted, Ticket
@@ -37,8 +37,10 @@ _WAIT: Final = 60.0
 _WAIT_PREFERENCE: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?(?=$|[,;\s])")
 _ASYNC_PREFERENCE: Final = re.compile(r"(?:^|[,;\s])respond-async(?=$|[,;\s])")
 _STREAM_ACCEPTED: Final = re.compile(r"text/event-stream\s*(?!\s*;\s*q=0(?:\.0*)?\s*(?:$|[,;]))(?=$|[,;])")
+_PLACED: Final = with_headers(Location="Address of the answer.")
 _ANSWERED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
+        **_PLACED,
         "description": "With `Accept: text/event-stream`: the turn's events until its last one.",
         "content": {
             "text/event-stream": {
@@ -50,7 +52,8 @@ _ANSWERED: Final[dict[int | str, dict[str, Any]]] = {
             }
         },
     },
-    202: {"description": "The answer is still being written; `Location` tells where.", "model": MessageOut},
+    201: _PLACED,
+    202: {**_PLACED, "description": "The answer is still being written; read it there.", "model": MessageOut},
 }
 
 IdempotencyKey = Annotated[
@@ -59,7 +62,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        description="Makes a repeated request safe; kept for at least 24 hours.",
+        description="Makes a repeat safe, whose reply has `Idempotent-Replayed: true`; kept 24 hours at least.",
     ),
 ]
 

@@ -123,7 +123,9 @@ class HostGuard:
             detail = "The service does not answer to this host name; add it to ALLOWED_HOSTS."
             response = problem(Request(scope), 400, "unknown_host", detail)
         elif scope["path"] not in _OPEN and not self._same_site(headers):
-            detail = "The request comes from a page of another site."
+            detail = (
+                "A page of another site asks. If it is yours, let the proxy before it pass on the Host header."
+            )
             response = problem(Request(scope), 403, "foreign_origin", detail)
         await (response or self._app)(scope, receive, send)
 
@@ -178,7 +180,7 @@ class BodyLimit:
             body += piece if size <= self._limit else b""
             more = message.get("more_body", False)
         if size > self._limit:
-            detail = f"The body is larger than {self._limit} bytes."
+            detail = f"The body is larger than {self._limit} bytes; send less, or raise MAX_BODY_BYTES."
             response = problem(Request(scope), 413, "body_too_large", detail, headers={"Connection": "close"})
             await response(scope, receive, send)
             return

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from service.api.compat_errors import failure_status, is_compatible, openai_error, openai_status
+from service.api.faults import FieldProblem, field_faults
 from service.api.methods import allowed
 from service.errors import (
     AccessRefused,
@@ -41,14 +42,14 @@ _CODES: Final = {
 _NOT_AGAIN: Final = {"X-Should-Retry": "false"}  # OpenAI's clients ask again by themselves
 _SOON: Final = 60  # seconds that they wait for
 
-_DETAILS: Final = {"model_attributes_type": "must be a JSON object"}  # where the library speaks of Python
-
-
-class FieldProblem(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(description="Path to the field.", examples=["body.content"])
-    detail: str = Field(description="What it takes.", examples=["Field required"])
+# What may be the matter where there is more to say than that it is not there.
+_MISSING: Final = {
+    "chat": "There is no such chat; it may have been deleted, or belong to another key.",
+    "message": "There is no such message in this chat.",
+    "revision": "These lines of the revision are neither served nor kept by an answer of yours; leave the "
+    "revision out to read the present one.",
+    "key": "There is no key of this name or id; `kb-agent keys list` names them.",
+}
 
 
 class Problem(BaseModel):
@@ -122,6 +123,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def with_headers(**described: str) -> dict[str, Any]:
+    """Describe a response's headers for an operation's OpenAPI entry: name and meaning."""
+    return {"headers": {n: {"description": text, "schema": {"type": "string"}} for n, text in described.items()}}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem document."""
     app.add_exception_handler(KbAgentError, _ours)
@@ -135,7 +141,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     match error:
         case NotFound(kind=kind, suggestions=names):
             extra = {"did_you_mean": list(names)} if names else None
-            answer = problem(request, 404, f"{kind}_not_found", f"There is no such {kind}.", extra=extra)
+            detail = _MISSING.get(kind, f"There is no such {kind}.")
+            answer = problem(request, 404, f"{kind}_not_found", detail, extra=extra)
         case InvalidInput(field=field, detail=detail):
             faults = {"errors": [{"field": field, "detail": detail}]} if field else None
             answer = problem(request, 422, error.code, detail, extra=faults)
@@ -167,7 +174,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     if any(fault["loc"] == ("body",) for fault in faults) and not _is_json(request):
         detail = "The body must be JSON, announced by the header Content-Type: application/json."
         return problem(request, 415, "unsupported_media_type", detail)
-    errors = [{"field": _place(fault), "detail": _DETAILS.get(fault["type"], fault["msg"])} for fault in faults]
+    errors = field_faults(request, faults)
     if any(fault["type"] == "json_invalid" for fault in faults):
         return problem(request, 422, "malformed_body", "The body is not valid JSON.", extra={"errors": errors})
     detail = "The request does not have the form that this operation takes; see errors."
@@ -180,24 +187,16 @@ def _is_json(request: Request) -> bool:
     return kind == "application/json" or kind.endswith("+json") or request.headers.get("content-length") == "0"
 
 
-def _place(fault: Any) -> str:
-    """Path to the field at fault, without names of the client's own: nothing that was sent is repeated."""
-    path = fault["loc"]
-    if "metadata" in path:
-        path = path[: path.index("metadata") + 1]
-    return ".".join(map(str, path[:-1] if fault["type"] == "extra_forbidden" else path))
-
-
 async def _framework(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of one route, an address has several
-        headers = {"Allow": allowed(request.app, request.url.path)}
     detail = {
         400: "The body cannot be read: it is not UTF-8, nested too deeply, or not of the announced type.",
         404: "There is nothing at this address; /openapi.json lists what there is.",
-        405: "This address does not take that method.",
     }.get(status, HTTPStatus(status).phrase)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of one route, an address has several
+        methods = allowed(request.app, request.url.path)
+        headers, detail = {"Allow": methods}, f"This address does not take that method; it takes {methods}."
     return problem(request, status, _CODES.get(status, "http_error"), detail, headers=headers)
 
 

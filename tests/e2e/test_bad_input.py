@@ -61,6 +61,45 @@ def test_a_message_that_is_malformed_changes_nothing(
 
 
 @pytest.mark.parametrize(
+    ("content", "field", "detail"),
+    [
+        (b'{"title": " "}', "body.title", "must not be empty"),
+        (b'{"title": "%s"}' % (b"a" * 201), "body.title", "must have at most 200 characters"),
+        (b'{"titel": "a"}', "body", "has a field that is not known; it takes title, metadata"),
+        (b'{"metadata": 5}', "body.metadata", "must be a JSON object"),
+        (b'{"metadata": {"a": 1}}', "body.metadata", "a value in it: Input should be a valid string"),
+        (
+            b'{"metadata": {"%s": ""}}' % (b"a" * 65),
+            "body.metadata",
+            "a name in it: must have at most 64 characters",
+        ),
+        (
+            b"{title",
+            "body",
+            "from character 1 on it is no JSON: Expecting property name enclosed in double quotes",
+        ),
+    ],
+)
+def test_an_error_says_which_field_is_wrong_and_what_it_takes(
+    client: httpx2.Client, content: bytes, field: str, detail: str
+) -> None:
+    response = client.post("/api/chats", content=content, headers=JSON)
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"field": field, "detail": detail}]
+
+
+def test_an_error_says_what_to_do(client: httpx2.Client) -> None:
+    chats = "/api/chats"
+    assert "GET, HEAD, OPTIONS, POST" in problem(client.put(chats), 405, "method_not_allowed")["detail"]
+    assert "next_cursor" in problem(client.get(f"{chats}?cursor=x"), 422, "invalid_cursor")["detail"]
+    assert "Host header" in problem(client.get(chats, headers={"Origin": "null"}), 403, "foreign_origin")["detail"]
+    assert "--scope admin" in problem(client.get("/api/keys"), 403, "scope_missing")["detail"]
+    assert "deleted" in problem(client.get(f"{chats}/none"), 404, "chat_not_found")["detail"]
+    revision = "/api/kb/documents/guide/ports.md?revision=0"
+    assert "leave the revision out" in problem(client.get(revision), 404, "revision_not_found")["detail"]
+
+
+@pytest.mark.parametrize(
     "path", ["/api/chats?q=", "/api/kb/search?q=", "/api/kb/documents?topic=", "/v1/models?x="]
 )
 @pytest.mark.parametrize("text", ["%FF", "caf%E9", "%ED%A0%80", "port&x=%c3"])

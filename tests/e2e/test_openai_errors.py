@@ -48,18 +48,30 @@ def test_what_cannot_be_answered_is_a_bad_request_that_names_the_field(
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "param", "words"),
     [
-        {"previous_response_id": "resp_1"},
-        {"background": True},
-        {"input": [{"type": "item_reference", "id": "msg_1"}]},
-        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
-        {"text": {"format": {"type": "json_object"}}},
+        ({"previous_response_id": "resp_1"}, "previous_response_id", "nothing is stored"),
+        ({"background": True}, "background", "False"),
+        ({"input": ""}, "input", "must be a question"),
+        ({"input": []}, "input", "must be a question"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]", "only messages"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
+            "input[0].content[0]",
+            "only text",
+        ),
+        ({"text": {"format": {"type": "json_object"}}}, "text.format", "answers are text"),
     ],
 )
-def test_a_response_that_cannot_be_given_is_a_bad_request(sdk: openai.OpenAI, change: dict[str, Any]) -> None:
-    with pytest.raises(openai.BadRequestError):
+def test_a_response_that_cannot_be_given_is_a_bad_request_that_says_why(
+    sdk: openai.OpenAI, change: dict[str, Any], param: str, words: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
         sdk.responses.create(**{"model": "kb-agent", "input": PORT, **change})
+
+    assert caught.value.param == param
+    assert words in caught.value.message
+    assert "Value error" not in caught.value.message
 
 
 def test_tools_of_the_client_are_left_alone(sdk: openai.OpenAI) -> None:
@@ -98,8 +110,9 @@ def test_a_body_that_is_no_json_is_a_bad_request(compat_server: Server) -> None:
         )
 
     assert response.status_code == 400
+    why = "Expecting property name enclosed in double quotes"
     assert response.json()["error"] == {
-        "message": "The body is not valid JSON.",
+        "message": f"the body: from character 1 on it is no JSON: {why}",
         "type": "invalid_request_error",
         "param": None,
         "code": "malformed_body",
