@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from service.errors import DatabaseUnusable, DataDirectoryLocked, KbAgentError, StorageError
+from service.spacing import spaced
 
 T = TypeVar("T")
 
@@ -77,7 +78,14 @@ def touch(execute: Callable[[str], sqlite3.Cursor]) -> None:
     execute(f"PRAGMA user_version = {version}")
 
 
+def equip(connection: sqlite3.Connection) -> None:
+    """Let a connection write to chats, whose triggers call a function of ours."""
+    connection.create_function("spaced", 1, spaced, deterministic=True)
+    connection.execute("PRAGMA trusted_schema = ON")
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    equip(connection)
     for pragma in ("busy_timeout = 5000", "foreign_keys = ON", "secure_delete = ON", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.database import load_queries
-from service.schema import open_writer
+from service.schema import equip, open_writer
 from tests.architecture import conduct, imports, queries, shape, texts, trials
 from tests.architecture.source import ROOT, Rule, files, modules
 
@@ -91,6 +91,7 @@ def test_every_query_fits_the_schema(library: queries.Library, tmp_path: Path) -
 def test_every_migration_can_be_rolled_back_as_one(tmp_path: Path) -> None:
     scripts = sorted((ROOT / "service/sql/migrations").glob("*.sql"))
     connection = sqlite3.connect(tmp_path / "empty.db", isolation_level=None)
+    equip(connection)
     try:
         for number, script in enumerate(scripts, start=1):
             assert script.name.startswith(f"{number:04d}_")

@@ -10,23 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from service.schema import latest_version, open_writer
+from service.schema import equip, latest_version, open_writer
 from tests.architecture.source import ROOT
 
 MIGRATIONS = sorted((ROOT / "service/sql/migrations").glob("*.sql"))
 OPEN = (
     "import sys, pathlib; from service.schema import open_writer; open_writer(pathlib.Path(sys.argv[1])).close()"
 )
-CHAT = "INSERT INTO chats (id, owner, title, created_at, updated_at) VALUES ('c', 'ann', 'lamps', 'now', 'now')"
+TITLE = "lamps 服务端口"
+CHAT = "INSERT INTO chats (id, owner, title, created_at, updated_at) VALUES ('c', 'ann', ?, 'now', 'now')"
 
 
 def former(path: Path, version: int) -> Path:
     """Make the database that the release with schema `version` left, with a chat."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        equip(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         for script in MIGRATIONS[:version]:
             connection.executescript(script.read_text())
-        connection.execute(CHAT)
+        connection.execute(CHAT, (TITLE,))
         connection.execute("PRAGMA application_id = 1801601383")
         connection.execute(f"PRAGMA user_version = {version}")
     return path
@@ -38,10 +40,10 @@ def schema_of(path: Path) -> list[tuple[str, ...]]:
         return connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
 
 
-def title_in(path: Path) -> str:
+def title_in(path: Path, word: str = "lamps") -> str:
     with closing(sqlite3.connect(path)) as connection:
         (title,) = connection.execute(
-            "SELECT title FROM chats WHERE seq IN (SELECT rowid FROM titles_fts WHERE titles_fts MATCH 'lamps')"
+            "SELECT title FROM chats WHERE seq IN (SELECT rowid FROM titles_fts WHERE titles_fts MATCH ?)", (word,)
         ).fetchone()
         return str(title)
 
@@ -65,9 +67,9 @@ def test_an_earlier_schema_becomes_the_newest_and_keeps_its_chats(
     open_writer(path).close()
 
     assert schema_of(path) == newest
-    assert title_in(path) == "lamps"
+    assert title_in(path) == title_in(path, '"端 口"') == TITLE
     kept = tmp_path / f"old-schema-{version}.db"
-    assert (schema_of(kept), title_in(kept)) == (before, "lamps")
+    assert (schema_of(kept), title_in(kept)) == (before, TITLE)
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
@@ -92,5 +94,5 @@ def test_an_upgrade_that_is_killed_at_a_write_is_done_by_the_next_start(
             killed += done.returncode != 0
             open_writer(path).close()
             assert schema_of(path) == newest
-            assert not version or title_in(path) == "lamps"
+            assert not version or title_in(path) == TITLE
     assert killed > 3

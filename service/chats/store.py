@@ -15,11 +15,12 @@ from service.chats.lookup import Lookup
 from service.chats.records import Chat, Message, new_id, public, timestamp
 from service.database import Database, Transaction, load_queries
 from service.errors import StorageError
+from service.spacing import spaced
 
 T = TypeVar("T")
 Order = Literal["asc", "desc"]
 NEWEST: Final = 2**62  # above every key
-_WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(r"[^\x00-/:-@\[-`{-\x7f\s]+")  # to FTS5 a word may still be a phrase, or nothing
 _MOST_WORDS: Final = 8
 _MERGED_PAGES: Final = 500  # in one step, about 2 MB
 
@@ -174,4 +175,4 @@ def _page(items: Sequence[Any], limit: int) -> Page[Any]:
 def _match(words: str) -> str | None:
     """Ask FTS5 for all of the words, the last one perhaps unfinished. Nothing that was typed is syntax."""
     found = list(dict.fromkeys(_WORD.findall(words)))[:_MOST_WORDS]
-    return " ".join(f'"{word}"' for word in found) + "*" if found else None
+    return " ".join(f'"{spaced(word)}"' for word in found) + "*" if found else None

@@ -13,6 +13,7 @@ LEVELS: Final = (
     ("settings",),
     ("telemetry",),
     ("background",),
+    ("spacing",),
     ("schema", "sqlite"),
     ("database",),
     ("kb", "chats", "access", "backup"),

@@ -105,42 +105,6 @@ async def test_the_first_question_names_an_untitled_chat(chats: Chats) -> None:
     assert (await chats.store.get("ann", titled.id)).title == "Mine"
 
 
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("lighthouse", ["one"]),
-        ("LIGHT", ["one"]),
-        ("café port", ["one"]),
-        ("cafe", ["one"]),
-        ("two", ["two"]),
-        ("lighthouse zeppelin", []),
-        ('"', []),
-        ("NEAR(a b)", []),
-        ("title:one", []),
-        ("  ", ["two", "one"]),
-    ],
-)
-async def test_chats_are_found_by_the_words_of_titles_and_messages(
-    chats: Chats, words: str, found: list[str]
-) -> None:
-    for title, question in (("one", "Which port has the lighthouse café?"), ("two", "Who keeps it?")):
-        chat = await chats.store.create("ann", title, {})
-        await chats.questions.post("ann", chat.id, question, "m")
-    await chats.store.create("bob", "lighthouse two café", {})
-    assert [chat.title for chat in (await chats.store.page("ann", 10, words=words)).items] == found
-
-
-async def test_what_was_renamed_or_deleted_is_not_found_any_more(chats: Chats) -> None:
-    chat = await chats.store.create("ann", "zeppelin", {})
-    await chats.store.update("ann", chat.id, title="balloon")
-    assert (await chats.store.page("ann", 10, words="zeppelin")).items == ()
-    posted = await chats.asked("unmistakable")
-    await chats.store.delete("ann", posted.question.chat_id)
-    assert (await chats.store.page("ann", 10, words="unmistakable")).items == ()
-    check = "INSERT INTO messages_fts (messages_fts) VALUES ('integrity-check')"
-    await chats.db.write(lambda tx: tx.execute(check))
-
-
 async def test_renaming_keeps_metadata_and_the_other_way_round(chats: Chats) -> None:
     chat = await chats.store.create("ann", "Old", {"a": "1"})
     await chats.store.update("ann", chat.id, title="New")
