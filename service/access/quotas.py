@@ -16,6 +16,7 @@ from service.telemetry import Metrics
 
 _TURN_TOKENS: Final = 8_000  # what a turn is taken to need until it is over: a search and an answer, about
 _RETRY_AFTER: Final = 5
+_PUT_OFF: Final = 1.0  # seconds until a charge is written down after which more are to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,20 @@ class Quotas:
         )
         return Overloaded(detail, max(1, left), "quota_exhausted")
 
-    def charge(self, caller: str, reported: int, estimated: int) -> None:
-        """Count tokens that a caller has used: those the provider told, and what it did not, as estimated."""
+    def charge(self, caller: str, reported: int, estimated: int, *, more: bool = False) -> None:
+        """Count tokens that a caller has used: those the provider told, and what it did not, as estimated.
+
+        When `more` of the same turn follow, it is written down with those, or in a second: a commit of its own
+        would hold up the step that the turn stores next.
+        """
         self._today()
         self._used[caller] = self._used.get(caller, 0) + reported + estimated
         self._metrics.quota_tokens.labels("reported").inc(reported)
         self._metrics.quota_tokens.labels("estimated").inc(estimated)
-        self._charged.set()
+        if more:
+            asyncio.get_running_loop().call_later(_PUT_OFF, self._charged.set)
+        else:
+            self._charged.set()
 
     def of(self, caller: str) -> DailyTokens:
         """Tell where a caller stands."""

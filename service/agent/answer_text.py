@@ -43,6 +43,8 @@ class AnswerText:
 
     def feed(self, text: str) -> str:
         """Take the next piece of raw text, return what of the answer is certain by now, maybe ''."""
+        if self._flowed and not self._pending and "<" not in text and self._step == self._flow:
+            return text
         self._pending += text
         visible = ""
         while self._pending:

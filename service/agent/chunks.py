@@ -69,7 +69,7 @@ class ReplyBuilder:
 
         Raises ModelError for an error object, for what is no JSON object, and past the size limits.
         """
-        if self.done or payload.lstrip().startswith(b"[DONE]"):
+        if self.done or (payload[:1] != b"{" and payload.lstrip().startswith(b"[DONE]")):
             self.done = True
             return ""
         chunk = _parsed(payload)
@@ -84,27 +84,36 @@ class ReplyBuilder:
             self._usage = _usage(chunk["usage"])
             self._counted = True
         model = chunk.get("model")
-        if isinstance(model, str) and model:
+        if model and model != self._model and isinstance(model, str):
             self._model = model[:200]
         choices = chunk.get("choices")
-        self._chunks += isinstance(choices, list)
-        choice = self._chosen(choices if isinstance(choices, list) else ())
+        if not isinstance(choices, list):
+            return ""
+        self._chunks += 1
+        choice = self._chosen(choices)
         # A server that ignores `stream` sends a whole message.
-        text = self._delta(as_mapping(choice.get("delta") or choice.get("message")))
-        reason = choice.get("finish_reason")
+        delta = choice.get("delta") or choice.get("message")
+        text = self._delta(delta) if isinstance(delta, dict) else ""
+        if reason := choice.get("finish_reason"):
+            self._finished(reason)
+        return text
+
+    def _finished(self, reason: object) -> None:
         if reason == "error":
             raise failure("provider_error")
-        if self._finish is None and isinstance(reason, str) and reason:
+        if self._finish is None and isinstance(reason, str):
             self._finish = _FINISH_REASONS.get(reason.lower(), "stop")
-        return text
 
     def _chosen(self, choices: Sequence[object]) -> dict[str, Any]:
         """The one choice that was asked for: of several the one that spoke first."""
-        for choice in map(as_mapping, choices):
-            index = as_index(choice.get("index"))
+        for sent in choices:
+            choice = as_mapping(sent)
+            index = choice.get("index")
+            if index is not None and (index is not self._choice):
+                index = as_index(index)
             if self._choice is None:
                 self._choice = index
-            if index in {None, self._choice}:
+            if index is None or index == self._choice:
                 return choice
         return {}
 
@@ -149,7 +158,7 @@ class ReplyBuilder:
     def _show(self, text: str) -> str:
         if text:
             self._content.append(text)
-            self._answer_bytes += len(text.encode())
+            self._answer_bytes += len(text) if text.isascii() else len(text.encode())
             if self._answer_bytes > MAX_ANSWER_BYTES:
                 raise failure("answer_too_long")
         return text

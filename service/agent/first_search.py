@@ -24,6 +24,6 @@ def first_search(transcript: Sequence[Message]) -> ToolCall | None:
     return ToolCall(FIRST_SEARCH, "search_kb", json.dumps({"query": query[:_QUERY_CHARS]}, ensure_ascii=False))
 
 
-def _exchanges(history: Sequence[Message]) -> list[Exchange]:
+def _exchanges(history: Sequence[Message]) -> tuple[Exchange, ...]:
     said = [message for message in history if message.role in {"user", "assistant"}]
-    return [Exchange(one.content, other.content) for one, other in zip(said[::2], said[1::2], strict=False)]
+    return tuple(Exchange(one.content, other.content) for one, other in zip(said[::2], said[1::2], strict=False))

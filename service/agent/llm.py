@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, cast
 import aiohttp
 import httpx2
 import openai
+from pydantic_core import to_json
 
 from service.agent.attempts import CallObserver, Retries, Timeouts, Unobserved, Watch
 from service.agent.chunks import ReplyBuilder
@@ -29,7 +30,6 @@ from service.telemetry import tracing
 # The transport lets the last two through where it knows no counterpart.
 _BROKEN = (httpx2.HTTPError, aiohttp.ClientError, OSError)
 _PATH = "chat/completions"
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _MAX_ERROR_BYTES = 16 * 1024
 _FIRST_REFUSAL = 300  # a redirect is one too: nothing goes anywhere but where the settings say
 
@@ -76,6 +76,7 @@ class SdkChatModel:
         # The SDK takes these from OPENAI_* variables; the settings alone decide what is sent where.
         sdk.organization = sdk.project = None
         self._url = sdk.base_url.join(_PATH)
+        self._extensions = {"timeout": timeout.as_dict()}
         said = {**sdk.default_headers, **sdk.auth_headers}
         # Compressed streams are held back by whoever compresses them.
         said["Accept-Encoding"] = "identity"
@@ -95,7 +96,7 @@ class SdkChatModel:
 
     async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
         """See `ChatModel.stream`. What fails before the first piece is tried again."""
-        body = self._body(request)
+        content = to_json(self._body(request))
         names = [tool.name for tool in request.tools]
         made = 0
         with _observed(self._observer) as outcome:
@@ -104,7 +105,7 @@ class SdkChatModel:
             while outcome.result != "ok":
                 shown = False
                 try:
-                    async with aclosing(self._attempt(body, names)) as pieces:
+                    async with aclosing(self._attempt(content, names)) as pieces:
                         async for piece in pieces:
                             shown = True
                             if isinstance(piece, Reply):
@@ -149,45 +150,47 @@ class SdkChatModel:
             body["tool_choice"] = "auto"
         return body
 
-    async def _attempt(self, body: Mapping[str, Any], tools: Sequence[str]) -> AsyncGenerator[TextPiece | Reply]:
+    async def _attempt(self, content: bytes, tools: Sequence[str]) -> AsyncGenerator[TextPiece | Reply]:
         watch = Watch(self._timeouts, self._observer)
-        async with AsyncExitStack() as stack:
-            stack.callback(watch.close)
-            response = await self._open(stack, body, watch)
-            parser, builder = _readers(response, self._endpoint.model, tools)
-            network = await stack.enter_async_context(aclosing(_body(response)))
-            ended = False
-            while not ended:
-                text, fault = "", None
-                try:
-                    data = await _next(network, watch)
-                    ended = data is None
-                    for payload in parser.end() if data is None else parser.feed(data):
-                        text += builder.add(payload)
-                except ModelError as error:
-                    # What goes wrong after the answer's end does not unmake it; a body's last line may be cut.
-                    fault = None if builder.ended or (ended and error.code == "provider_protocol_error") else error
-                    ended = True
-                watch.look(builder)
-                if text:
-                    yield TextPiece(text)
-                if fault is not None:  # what came before it, maybe in the same packet, has been shown
-                    raise fault
+        try:
+            response = await self._open(content, watch)
+            async with aclosing(response), aclosing(_body(response)) as network:
+                parser, builder = _readers(response, self._endpoint.model, tools)
+                ended = False
+                while not ended:
+                    text, fault = "", None
+                    try:
+                        data = await _next(network, watch)
+                        ended = data is None
+                        for payload in parser.end() if data is None else parser.feed(data):
+                            text += builder.add(payload)
+                    except ModelError as error:
+                        # What goes wrong after the answer's end does not unmake it; its last line may be cut.
+                        harmless = builder.ended or (ended and error.code == "provider_protocol_error")
+                        ended, fault = True, None if harmless else error
+                    watch.look(builder)
+                    if text:
+                        yield TextPiece(text)
+                    if fault is not None:  # what came before it, maybe in the same packet, has been shown
+                        raise fault
+        finally:
+            watch.close()
         rest, reply = builder.end()
         if rest:
             yield TextPiece(rest)
         yield reply
 
-    async def _open(self, stack: AsyncExitStack, body: Mapping[str, Any], watch: Watch) -> httpx2.Response:
+    async def _open(self, content: bytes, watch: Watch) -> httpx2.Response:
         """Send the request; the response's head is here, its body is not."""
-        content = _JSON.encode(body).encode()
-        request = self._http.build_request("POST", self._url, headers=self._headers, content=content)
+        # What the client would add is in the headers, see `__init__`.
+        extensions = self._extensions
+        request = httpx2.Request("POST", self._url, headers=self._headers, content=content, extensions=extensions)
         try:
             response = await watch.bound(self._http.send(request, stream=True))
-            stack.push_async_callback(response.aclose)
             if response.status_code < _FIRST_REFUSAL:
                 return response
-            refusal = await watch.bound(_refusal(response))
+            async with aclosing(response):
+                refusal = await watch.bound(_refusal(response))
         except _BROKEN as error:
             raise from_exception(error) from error
         raise from_exception(refusal)

@@ -17,8 +17,11 @@ class Quota(Protocol):
         """Let a caller begin a turn beside so many others. Raises Overloaded when it has used all that it may."""
         ...
 
-    def charge(self, caller: str, reported: int, estimated: int) -> None:
-        """Count tokens that a caller has used, those that the provider told and those that it did not."""
+    def charge(self, caller: str, reported: int, estimated: int, *, more: bool = False) -> None:
+        """Count tokens that a caller has used, those that the provider told and those that it did not.
+
+        `more` tells that others of the same turn follow.
+        """
         ...
 
 
@@ -28,7 +31,7 @@ class NoQuota:
     def check(self, caller: str, turns: int) -> None:
         """Nothing."""
 
-    def charge(self, caller: str, reported: int, estimated: int) -> None:
+    def charge(self, caller: str, reported: int, estimated: int, *, more: bool = False) -> None:
         """Nothing."""
 
 
@@ -68,7 +71,8 @@ class MeteredModel:
             estimated += min(self._window, size(request.messages) + described(request.tools))
         if not received:
             estimated += call.said()
-        self._quota.charge(self._caller, sent + received, estimated)
+        calls_tools = call.reply is not None and bool(call.reply.calls)
+        self._quota.charge(self._caller, sent + received, estimated, more=calls_tools)
 
 
 @dataclass(slots=True)

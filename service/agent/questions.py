@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from service.agent.answer_types import AnswerType, answer_type
@@ -62,8 +63,9 @@ class Question:
     more: bool = False
 
 
-def understand(message: str, earlier: Sequence[Exchange] = ()) -> Question:
-    """Read a message as a question; `earlier` are the exchanges before it, oldest first."""
+@lru_cache(maxsize=64)
+def understand(message: str, earlier: tuple[Exchange, ...] = ()) -> Question:
+    """Read a message as a question; `earlier` are the exchanges before it, oldest first. A turn asks it twice."""
     text = _COURTESY.sub("", message, count=1) or message
     more = bool(_MORE.match(text))
     own = [] if more else content_words(text)

@@ -118,6 +118,7 @@ class Guard:
         self._budget = budget
         self._breaker = breaker
         self._observer = observer
+        self._told: BreakerState = breaker.state
         observer.breaker_moved(model, breaker.state)
 
     def enter(self, now: float) -> None:
@@ -127,17 +128,17 @@ class Guard:
             seconds = max(1, math.ceil(wait))
             raise failure("provider_unavailable", f"it is tried again in {seconds} s", retry_after=seconds)
         self._budget.called()
-        self._told()
+        self._tell()
 
     def succeeded(self) -> None:
         """An attempt brought a whole reply."""
         self._breaker.succeeded()
-        self._told()
+        self._tell()
 
     def failed(self, code: str, now: float) -> None:
         """An attempt failed with `code`."""
         self._breaker.failed(code, now)
-        self._told()
+        self._tell()
 
     def may_retry(self) -> bool:
         """Pay for a retry; False when the provider is to be spared."""
@@ -147,5 +148,7 @@ class Guard:
         self._observer.retry_refused(reason)
         return False
 
-    def _told(self) -> None:
-        self._observer.breaker_moved(self._model, self._breaker.state)
+    def _tell(self) -> None:
+        if self._told != self._breaker.state:
+            self._told = self._breaker.state
+            self._observer.breaker_moved(self._model, self._told)

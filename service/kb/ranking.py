@@ -104,8 +104,9 @@ def rank(query: Query, collection: Collection, candidates: Iterable[Candidate]) 
 def explain(query: Query, collection: Collection, candidate: Candidate) -> tuple[ScorePart, ...]:
     """The parts of a candidate's score, which they sum to, the largest first."""
     parts = []
+    spaced = _spaced(candidate.terms)
     for key, terms in _weighted(query, collection).items():
-        count = candidate.terms.split().count(key)
+        count = spaced.count(f" {key} ")
         saturation = _saturation(count, candidate, collection.average_length)
         for term in terms if count else ():
             bonuses = term.bonuses(candidate.forms)
@@ -139,12 +140,20 @@ def _saturation(count: int, candidate: Candidate, average_length: float) -> floa
     return count * (K1 + 1) / (count + K1 * (1 - B + B * candidate.length / average_length))
 
 
+def _spaced(terms: str) -> str:
+    """Terms with a space on each side of each, none of them shared: counted so much faster than in a list."""
+    return f" {terms.replace(' ', '  ')} "
+
+
 def _score(wanted: _Wanted, candidate: Candidate, average_length: float) -> Ranked:
     score, exact = 0.0, False
-    found = [key for key in candidate.terms.split() if key in wanted]
-    for key in dict.fromkeys(found):
-        saturation = _saturation(found.count(key), candidate, average_length)
-        for term in wanted[key]:
+    spaced = _spaced(candidate.terms)
+    for key, terms in wanted.items():
+        count = spaced.count(f" {key} ")
+        if not count:
+            continue
+        saturation = _saturation(count, candidate, average_length)
+        for term in terms:
             bonuses = term.bonuses(candidate.forms)
             exact = exact or bonuses[2] > 0
             score += term.weight * saturation * (1 + sum(bonuses))

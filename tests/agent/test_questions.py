@@ -137,31 +137,31 @@ def test_a_message_that_stands_alone_does_not(message: str) -> None:
 
 
 def test_a_follow_up_inherits_the_words_of_the_question_before() -> None:
-    question = understand("and how do I change that?", [LLAMA, EVENTS])
+    question = understand("and how do I change that?", (LLAMA, EVENTS))
     assert [asked.term for asked in question.inherited] == terms("events kept resuming")
     assert question.query == "change events kept resuming"
     assert question.kind == "procedure"
 
 
 def test_a_chain_of_follow_ups_reaches_back_to_where_it_began() -> None:
-    chain = [EVENTS, Exchange("and how do I change that?", "Set EVENT_RETENTION_DAYS.")]
+    chain = (EVENTS, Exchange("and how do I change that?", "Set EVENT_RETENTION_DAYS."))
     assert set(terms("events kept resuming")) <= {asked.term for asked in understand("why?", chain).terms}
 
 
 def test_a_new_name_takes_the_place_of_the_one_before() -> None:
-    question = understand("and with vLLM?", [LLAMA])
+    question = understand("and with vLLM?", (LLAMA,))
     assert "llama.cpp" not in question.query
     assert "connect" in question.query
 
 
 def test_more_asks_again_for_what_was_asked() -> None:
-    question = understand("tell me more", [EVENTS])
+    question = understand("tell me more", (EVENTS,))
     assert question.more
     assert [asked.term for asked in question.terms] == terms("events kept resuming")
 
 
 def test_a_question_that_stands_alone_inherits_nothing() -> None:
-    question = understand("default port", [EVENTS])
+    question = understand("default port", (EVENTS,))
     assert question.inherited == ()
     assert question.query == "default port"
 

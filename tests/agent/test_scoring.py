@@ -90,14 +90,14 @@ def test_a_follow_up_stays_with_the_document_that_was_quoted() -> None:
     car = passage(
         "The radio of the car plays music at dusk. It can be switched off by hand too.", document="car.md"
     )
-    question = understand("how is it switched off?", [Exchange("When is the lamp lit?", said)])
+    question = understand("how is it switched off?", (Exchange("When is the lamp lit?", said),))
     first = Assessment(question, [car, tower]).candidates[0]
     assert first.passage.document == "tower.md"
     assert first.text == "It can be switched off by hand."
 
 
 def test_asked_for_more_nothing_is_said_twice() -> None:
-    question = understand("tell me more", [Exchange("Who discovered oxygen?", OXYGEN.partition(" Its")[0])])
+    question = understand("tell me more", (Exchange("Who discovered oxygen?", OXYGEN.partition(" Its")[0]),))
     quotes = choose(Assessment(question, [passage(OXYGEN)]).candidates)
     assert quotes
     assert all("Scheele" not in quote.text for quote in quotes)
