@@ -7,7 +7,7 @@ its parts, which was half of what a request took.
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType

@@ -144,12 +144,12 @@ async def test_what_could_not_be_written_is_written_the_next_time(tmp_path: Path
     assert is_kept(tmp_path, [("ann", 1000)])
 
 
-async def test_what_is_charged_is_written_by_itself_and_counted(tmp_path: Path) -> None:
+async def test_what_is_charged_is_written_by_itself_also_when_no_more_comes_and_counted(tmp_path: Path) -> None:
     metrics = Metrics("0", "0")
     async with opened(tmp_path, Clock(), metrics=metrics) as quotas:
         keeping = asyncio.create_task(quotas.keep())
         for number in range(1, 4):
-            quotas.charge("ann", 10, 1)
+            quotas.charge("ann", 10, 1, more=number == 2)
             await asyncio.to_thread(eventually, partial(is_kept, tmp_path, [("ann", 11 * number)]))
         keeping.cancel()
     sample = metrics.registry.get_sample_value

@@ -17,8 +17,8 @@ class Asked:
         if turns > 1:
             raise Overloaded("no more", 1, "quota_exhausted")
 
-    def charge(self, caller: str, reported: int, estimated: int) -> None:
-        raise AssertionError(f"{caller} used {reported + estimated} tokens")
+    def charge(self, caller: str, reported: int, estimated: int, *, more: bool = False) -> None:
+        raise AssertionError(f"{caller} used {reported + estimated} tokens, more: {more}")
 
 
 def begin(admission: Admission, turn: str, caller: str = "ada") -> None:

@@ -20,15 +20,17 @@ WINDOW = 8_000
 
 @dataclass
 class Bill:
-    """A quota that never ends; what was charged: (caller, reported, estimated)."""
+    """A quota that never ends; what was charged: (caller, reported, estimated), and whether more was to come."""
 
     charged: list[tuple[str, int, int]] = field(default_factory=list)
+    more: list[bool] = field(default_factory=list)
 
     def check(self, caller: str, turns: int) -> None:
         raise AssertionError(f"{caller} has begun, with {turns} others")
 
-    def charge(self, caller: str, reported: int, estimated: int) -> None:
+    def charge(self, caller: str, reported: int, estimated: int, *, more: bool = False) -> None:
         self.charged.append((caller, reported, estimated))
+        self.more.append(more)
 
     def of(self, model: ChatModel, window: int = WINDOW) -> MeteredModel:
         return MeteredModel(model, self, "ann", window)
@@ -54,6 +56,7 @@ async def test_what_the_provider_does_not_count_or_counts_absurdly_is_estimated(
         assert (await hear(bill.of(model), tools=())).text == "Ports."
     estimated = size(QUESTION) * ("sent" in estimates) + tokens("Ports.") * ("received" in estimates)
     assert bill.charged == [("ann", reported, estimated)]
+    assert bill.more == [False]
 
 
 async def test_a_call_for_tools_is_estimated_with_them_and_no_request_beyond_the_window(fake: FakeLLM) -> None:
@@ -69,6 +72,7 @@ async def test_a_call_for_tools_is_estimated_with_them_and_no_request_beyond_the
     (_, _, whole), (_, _, fitted) = bill.charged
     assert whole > size(QUESTION) + said + tokens(TOOLS[0].description)
     assert fitted == 10 + said
+    assert bill.more == [True, True]
 
 
 async def test_a_call_that_is_broken_off_costs_what_was_sent_and_heard(fake: FakeLLM) -> None:
