@@ -16,6 +16,7 @@ _LONGEST_PAUSE: Final = 30.0
 @contextlib.asynccontextmanager
 async def supervised(name: str, work: Callable[[], Awaitable[None]], metrics: Metrics) -> AsyncIterator[None]:
     """Run `work` while the block lasts. When it dies it is logged, counted and begun again after a pause."""
+    metrics.background_deaths.labels(name)  # begins at 0
     task = asyncio.create_task(_supervise(name, work, metrics), name=name)
     try:
         yield

@@ -33,13 +33,14 @@ def back_up(data_dir: Path, target: Path, *, keep: int | None = None) -> Backup:
     """Copy the database of `data_dir` to the file `target`, or into that folder under a name with the time.
 
     The service may run. The copy is what was committed when it began; it is on the disk and checked before it gets
-    its name. In a folder only the newest `keep` copies stay. Raises StorageError, and DatabaseUnusable when there
-    is no database or it is damaged.
+    its name. With `keep` the target is a folder, made where there is none, in which so many of the newest copies
+    stay. Raises StorageError, and DatabaseUnusable when there is no database or it is damaged.
     """
     source = data_dir / FILE_NAME
     if not source.is_file():
         raise DatabaseUnusable(f"{source}: there is no database; check DATA_DIR")
-    path = target / f"kb-agent-{_now()}.db" if target.is_dir() else target
+    into_folder = keep is not None or target.is_dir()
+    path = target / f"kb-agent-{_now()}.db" if into_folder else target
     if path.exists():
         raise StorageError(f"{path}: exists already; choose another name")
     with _arriving(path) as unfinished:
@@ -47,7 +48,7 @@ def back_up(data_dir: Path, target: Path, *, keep: int | None = None) -> Backup:
         with _reading(source) as connection:
             connection.execute(sql["copy"], (str(unfinished),))
         made = verify(unfinished)
-    if target.is_dir() and keep is not None:
+    if keep is not None:
         for old in sorted(target.glob(_PATTERN))[:-keep]:
             old.unlink()
     return Backup(path, made.bytes, made.schema, made.chats, made.messages, made.documents)

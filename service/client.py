@@ -276,13 +276,18 @@ def _chat(chat_id: str, what: str = "") -> str:
 def _detail(response: httpx2.Response) -> str:
     try:
         problem = response.json()
+        detail, told = str(problem["detail"]), problem.get("errors") or ()
         faults = [
-            f"{fault['field'].removeprefix('body.')}: {fault['detail']}" for fault in problem.get("errors") or ()
+            f"{fault['field'].partition('.')[2] or fault['field']}: {fault['detail']}"
+            for fault in told
+            if fault["detail"] != detail
         ]
+        if faults and problem["code"] == "invalid_input":
+            detail = faults.pop(0)  # the document's own only says that there are some
         if names := problem.get("did_you_mean"):
             faults.append(f"did you mean {', '.join(names)}?")
         if response.status_code == httpx2.codes.UNAUTHORIZED:
             faults.append("the command line takes it from API_KEY")
-        return "\n  ".join([str(problem["detail"]), *faults])
+        return "\n  ".join([detail, *faults])
     except (ValueError, KeyError, TypeError):
         return f"the server answered {response.status_code}"

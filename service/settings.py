@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote
 
 from dotenv import dotenv_values
@@ -281,11 +281,10 @@ def _contradictions(settings: Settings) -> list[str]:
     return problems
 
 
-_SECRET = frozenset({"llm_api_key", "admin_key", "api_key", "metrics_token"})
-
-
 def _problem(error: Any) -> str:
     name = str(error["loc"][0])
-    got = "a value that is not shown" if name in _SECRET else repr(error["input"])
+    field, given = Settings.model_fields[name], error["input"]
+    hidden = SecretStr in get_args(field.annotation) or "@" in str(given)  # an address may have a password
+    got = "a value that is not shown" if hidden else repr(given)
     takes = error["msg"][0].lower() + error["msg"][1:]
-    return f"{name.upper()}: got {got}; {takes} ({Settings.model_fields[name].description})"
+    return f"{name.upper()}: got {got}; {takes} ({field.description})"

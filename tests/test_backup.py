@@ -63,9 +63,9 @@ async def test_a_restored_copy_is_the_database_again_and_gives_no_event_id_twice
 async def test_in_a_folder_copies_get_names_by_time_and_old_ones_go(tmp_path: Path) -> None:
     data, target = tmp_path / "data", tmp_path / "copies"
     await fill(data)
-    target.mkdir()
+    made = [back_up(data, target, keep=2).path]  # which makes the folder
     (target / "mine.db").touch()
-    made = [back_up(data, target, keep=2).path for _ in range(4)]
+    made += [back_up(data, target, keep=2).path for _ in range(3)]
 
     assert sorted(target.iterdir()) == sorted([*made[2:], target / "mine.db"])
 

@@ -58,6 +58,15 @@ def test_every_mistake_gets_a_line_with_the_variable_what_it_got_and_what_it_tak
     assert "greater than or equal to 1" in lines["LLM_MAX_CALLS"]
 
 
+def test_a_mistake_in_what_is_secret_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_BASE_URL", "htp:/ann:canary-5521@host/v1")
+    monkeypatch.setenv("ADMIN_KEY", "canary-5521")
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    assert len(refused.value.problems) == 2
+    assert "canary-5521" not in str(refused.value)
+
+
 def test_half_a_model_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_BASE_URL", "http://localhost:11434/v1")
     with pytest.raises(SettingsError, match="LLM_MODEL"):

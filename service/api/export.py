@@ -1,6 +1,6 @@
 """A whole chat as one file: JSON for programs, Markdown for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from service.api.deps import CHAT, Caller, ChatId, Services, ServicesDep
 from service.api.problems import documented
 from service.api.schemas import ChatExport, ChatOut, MessageOut
-from service.chats.records import Chat, Citation, Message, public
+from service.chats.records import Chat, Citation, Message, Status, public
 
 router = APIRouter(tags=["chats"], dependencies=[CHAT])
 
@@ -62,12 +62,23 @@ def markdown(chat: Chat, messages: list[Message], current: Mapping[str, str]) ->
         if message.role == "user":
             parts.append("\n".join(f"> {line}".rstrip() for line in message.content.splitlines()))
             continue
-        parts.append(
-            message.content or f"*No answer: {message.error.detail if message.error else message.status}*"
-        )
+        parts.extend(_answer(message))
         if message.citations:
             parts.append("\n".join(_source(citation, current) for citation in message.citations))
     return "\n\n".join(parts) + "\n"
+
+
+def _answer(message: Message) -> Iterator[str]:
+    """An answer's text, and what its reader must know of it."""
+    if message.superseded_by:
+        yield "*A former answer; it was written anew.*"
+    why = message.error.detail if message.error else message.status
+    if not message.content:
+        yield f"*No answer: {why}*"
+        return
+    yield message.content
+    if message.status is not Status.COMPLETED:
+        yield f"*Not the whole answer: {why}*"
 
 
 def _source(citation: Citation, current: Mapping[str, str]) -> str:

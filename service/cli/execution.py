@@ -1,6 +1,7 @@
 """How a command is run: the settings it gets, the loop it runs in, the exit code its end or error becomes."""
 
 import asyncio
+import errno
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
@@ -74,6 +75,11 @@ def finish(work: Callable[[], int]) -> NoReturn:
         code = next((number for kind, number in _EXIT_CODES if isinstance(error, kind)), _FAILED)
     except KeyboardInterrupt:
         code = _INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        typer.echo("kb-agent: there is no space left where the output goes", err=True)
+        code = _FAILED
     sys.exit(code)
 
 

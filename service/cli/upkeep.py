@@ -30,7 +30,8 @@ def backup(
         Path, typer.Argument(help="File to write, or a folder to put it in under a name with the time.")
     ],
     keep: Annotated[
-        int | None, typer.Option(min=1, help="In a folder: delete all copies but so many of the newest.")
+        int | None,
+        typer.Option(min=1, help="The target is a folder: delete all copies in it but so many of the newest."),
     ] = None,
     *,
     as_json: AsJson = False,

@@ -1,4 +1,8 @@
-"""The list of every metric. Label values come from closed sets only, whose series exist from the start."""
+"""The list of every metric. Label values come from closed sets only.
+
+The series of those that count what goes well or wrong exist from the start; others begin with what they are about,
+such as a route.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,6 +24,10 @@ ENDINGS: Final = (
     *(("completed", how) for how in ("grounded", "partial", "not_in_kb", "conversational", "limit")),
     *(("failed", how) for how in ("error", "limit")),
     ("cancelled", "stopped"),
+)
+REFUSALS: Final = (
+    *("key_required", "key_invalid", "key_expired", "key_revoked", "scope_missing"),
+    *("rate_limited", "overloaded", "quota_exhausted"),
 )
 WATCHER_MODES: Final = ("events", "poll", "scan", "off")
 INDEX_STATES: Final = ("starting", "ready", "missing", "unreadable", "rebuilding", "failed")
@@ -123,21 +131,22 @@ class Metrics:
 
     def _begin(self) -> None:
         """Begin the series of closed sets at 0: a rate needs a value before the first event."""
+        for counter, values in (
+            (self.refusals, REFUSALS),
+            (self.quota_tokens, ("reported", "estimated")),
+            (self.llm_calls, ("ok", "cancelled")),
+            (self.llm_retries_refused, ("budget", "breaker")),
+            (self.llm_tokens, ("prompt", "completion")),
+            (self.searches, LADDER),
+            (self.ratings, ("up", "down")),
+        ):
+            for value in values:
+                counter.labels(value)
         for status, outcome in ENDINGS:
             self.turns.labels(status, outcome)
-        for step in LADDER:
-            self.searches.labels(step)
         for tool in (*TOOLS, "unknown"):
             for result in ("ok", "empty", "error"):
                 self.tool_calls.labels(tool, result)
-        for kind in ("prompt", "completion"):
-            self.llm_tokens.labels(kind)
-        for result in ("ok", "cancelled"):
-            self.llm_calls.labels(result)
-        for counted in ("reported", "estimated"):
-            self.quota_tokens.labels(counted)
-        for rating in ("up", "down"):
-            self.ratings.labels(rating)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"kb_agent_{name}", text, labels, registry=self.registry)
@@ -177,7 +186,9 @@ class Metrics:
         self.stream_resets = self._counter(
             "event_stream_resets_total", "Streams that had to begin with a snapshot."
         )
-        self.stream_resumes = self._counter("event_stream_resumes_total", "Streams that resumed after a known id.")
+        self.stream_resumes = self._counter(
+            "event_stream_resumes_total", "Streams opened with an id to resume after."
+        )
         self.loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds",
             "How late the event loop came to what was due, looked at twice a second.",

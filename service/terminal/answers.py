@@ -58,27 +58,30 @@ class Asked:
 
 
 async def ask(call: Invocation, question: str, chat: str | None) -> int:
-    """Print the answer to a question as it comes; 0 when there is one. Steps and sources go to standard error."""
+    """Print the answer to a question; 0 when there is one. Steps, outcome and the chat go to standard error."""
     async with call.connected() as client:
         chat_id = chat or await client.create_chat()
         message = await Asked(client, chat_id, question).follow(shower(call))
     if call.as_json:
         call.out.json(message)
     else:
-        show_end(call, message)
+        show_answer(call, message, so_far=call.out.is_terminal)
         call.err.print(Text(f"kb-agent ask --chat {chat_id} goes on from here", style="dim"))
     return 0 if message.get("status") == "completed" else 1
 
 
 def shower(call: Invocation) -> Callable[[Received], None]:
-    """What prints an answer while it is written: nothing where JSON is wanted."""
+    """What prints an answer while it is written; nothing of it where JSON is wanted.
+
+    Elsewhere than at a terminal the text waits for the end: what was withdrawn could not be told from it.
+    """
 
     def show(event: Received) -> None:
         match event.type:
-            case "answer.delta":
+            case "answer.delta" if call.out.is_terminal:
                 call.out.out(event.data["text"], end="")
-            case "answer.reset":
-                call.out.out("\n")
+            case "answer.reset" if call.out.is_terminal:
+                call.out.print(Text("\n(withdrawn; the answer begins anew)\n", style="dim"))
             case "step.completed":
                 step = event.data["step"]
                 given = ", ".join(str(value) for value in step["arguments"].values())
@@ -89,9 +92,9 @@ def shower(call: Invocation) -> Callable[[Received], None]:
     return (lambda _: None) if call.as_json else show
 
 
-def show_end(call: Invocation, message: Mapping[str, Any]) -> None:
-    """Print what follows an answer's text: why it failed, its sources, its outcome."""
-    call.out.out("")
+def show_answer(call: Invocation, message: Mapping[str, Any], *, so_far: bool) -> None:
+    """Print an answer, or what follows its text where that was printed `so_far`: failure, sources, outcome."""
+    call.out.out("" if so_far else message.get("content", ""))
     if message.get("error"):
         call.err.print(Text(f"{message['error']['code']}: {message['error']['detail']}", style="red"))
     show_sources(call, message, quoted=False)

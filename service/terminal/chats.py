@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from service.errors import InvalidInput
-from service.terminal.answers import show_end
+from service.terminal.answers import show_answer
 from service.terminal.invocation import Invocation
 
 
@@ -38,8 +38,9 @@ async def show(call: Invocation, chat_id: str) -> int:
             quoted = "\n".join(f"> {line}" for line in message["content"].splitlines())
             call.out.print(Text(f"\n{quoted}\n", style="bold"))
         else:
-            call.out.out(message["content"], end="")
-            show_end(call, message)
+            if message["superseded_by"]:
+                call.out.print(Text("(a former answer; it was written anew)", style="dim"))
+            show_answer(call, message, so_far=False)
     return 0
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from service.client import Client
 from service.errors import KbAgentError
 from service.settings import state_dir
-from service.terminal.answers import Asked, show_end, show_sources, shower
+from service.terminal.answers import Asked, show_answer, show_sources, shower
 from service.terminal.invocation import Invocation
 
 _HELP: Final = "/new begins another chat, /sources quotes the last answer's sources, /quit or Ctrl+D leaves."
@@ -77,7 +77,7 @@ class _Conversation:
         if self._call.as_json:
             self._call.out.json_line(self._last)
         else:
-            show_end(self._call, self._last)
+            show_answer(self._call, self._last, so_far=self._call.out.is_terminal)
 
     def _followed(self, asked: Asked) -> Mapping[str, Any]:
         """Wait for the answer; Ctrl+C stops it, a second one leaves."""

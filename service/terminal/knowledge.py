@@ -48,11 +48,17 @@ async def search(call: Invocation, wanted: Wanted, *, explain: bool) -> int:
             call.out.print(Text("\n".join(_explained(hit)), style="dim"))
         call.out.print()
     if not found["hits"]:
-        near = ", ".join(found["near_terms"])
-        call.out.print(f"Nothing matches.{f' Did you mean: {near}' if near else ''}")
+        call.out.print(_nothing(wanted, found["near_terms"]))
     elif found["near_terms"]:
         call.out.print(f"Searched instead: {', '.join(found['near_terms'])}")
     return 0 if found["hits"] else 1
+
+
+def _nothing(wanted: Wanted, near_terms: Sequence[str]) -> str:
+    if wanted.topic:
+        return f"Nothing in the topic {wanted.topic} matches; without --topic all of them are searched."
+    meant = f" Did you mean: {', '.join(near_terms)}" if near_terms else ""
+    return f"Nothing matches.{meant}"
 
 
 def _explained(hit: dict[str, Any]) -> Iterator[str]:

@@ -1,13 +1,15 @@
 """The command line: against a running server, and by itself."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scripts import generated_docs
 from tests.server import Server
-from tests.terminal import kb_agent
+from tests.terminal import environment, kb_agent
 
 pytestmark = pytest.mark.e2e
 
@@ -108,6 +110,34 @@ def test_a_document_name_with_a_slip_gets_the_names_that_exist(shared: Server, f
     assert (done.returncode, done.stdout) == (1, "")
     assert "There is no such document." in done.stderr
     assert "did you mean guide/ports.md?" in done.stderr
+
+
+def test_what_the_server_refuses_is_said_once_and_in_its_words(shared: Server, folder: Path) -> None:
+    for arguments, said in (
+        (["read", "guide/ports.md", "--lines", "500"], "kb-agent: the document has 5 lines\n"),
+        (["ask", " "], "kb-agent: content: must not be empty\n"),
+        (["keys", "create", "-"], "kb-agent: a name has 1 to 64 letters"),
+    ):
+        done = kb_agent(folder, *arguments, DATA_DIR=str(shared.data))
+        assert (done.returncode, done.stdout, done.stderr[: len(said)]) == (1, "", said)
+
+
+def test_a_topic_without_a_match_is_named(shared: Server, folder: Path) -> None:
+    done = kb_agent(folder, "search", "ports", "--topic", "people", DATA_DIR=str(shared.data))
+    assert (done.returncode, "Nothing in the topic people matches" in done.stdout) == (1, True)
+
+
+def test_a_full_disk_under_the_output_is_said(shared: Server, folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "service", "search", "ports"],
+            env=environment(folder, {"DATA_DIR": str(shared.data)}),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "kb-agent: there is no space left where the output goes\n")
 
 
 def test_a_server_that_is_not_there_is_said(folder: Path) -> None:

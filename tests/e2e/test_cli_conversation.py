@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import DOCUMENTS, write_documents
 from tests.fake_llm import FakeLLM
+from tests.fake_wire import call_delta, calls
 from tests.server import Server, eventually, free_port
 from tests.terminal import Terminal, kb_agent
 
@@ -114,6 +115,26 @@ def test_what_is_pasted_is_one_question(server: Server, tmp_path: Path) -> None:
         chat = client.get("/api/chats", params={"limit": 1}).json()["items"][0]["id"]
         messages = client.get(f"/api/chats/{chat}/messages").json()["items"]
     assert messages[0]["content"] == "On which port does\nthe lighthouse service listen?"
+
+
+def test_what_was_withdrawn_is_marked_at_a_terminal_and_goes_into_no_file(
+    server: Server, model: FakeLLM, tmp_path: Path
+) -> None:
+    def script() -> None:
+        model.call("search_kb", {"query": "lighthouse"})
+        search = call_delta(0, "call_0", "search_kb", '{"query": "port"}')
+        model.reply(calls({"content": "Let me look that up."}, search))
+        model.say("It is 8123 [1].")
+
+    script()
+    with Terminal(tmp_path, "ask", PORT, "--server", server.base_url) as terminal:
+        terminal.expect("Let me look that up.")
+        terminal.expect("withdrawn")
+        terminal.expect("It is 8123 [1].")
+        assert terminal.ended() == 0
+    script()
+    done = kb_agent(tmp_path, "ask", PORT, "--server", server.base_url)
+    assert done.stdout.splitlines()[0] == "It is 8123 [1]."
 
 
 def test_what_a_model_writes_cannot_command_the_terminal(server: Server, model: FakeLLM, tmp_path: Path) -> None:

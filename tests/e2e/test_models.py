@@ -169,6 +169,8 @@ def test_a_cancelled_answer_keeps_its_text_and_closes_the_connection(
     assert stopped["content"].startswith("word")
     assert fake.wait(lambda: fake.disconnects == 1)
     assert client.post(f"{path}/{message}/cancel").json() == stopped
+    export = client.get(path.replace("/messages", "/export"), params={"format": "markdown"}).text
+    assert export.endswith("\n\n*Not the whole answer: cancelled*\n")
     assert client.get(f"{path}/{message}").json() == stopped
 
 

@@ -156,6 +156,9 @@ def test_an_answer_is_written_anew_and_the_former_one_stays(client: httpx2.Clien
     history = client.get(f"/api/chats/{chat_id}/messages").json()["items"]
     assert [message["role"] for message in history] == ["user", "assistant", "assistant"]
     assert history[1]["superseded_by"] == second["id"]
+    text = client.get(f"/api/chats/{chat_id}/export", params={"format": "markdown"}).text
+    assert text.count("*A former answer; it was written anew.*") == 1
+    assert text.index("*A former answer") < text.index(first["content"])
     again = client.post(f"{path}/regenerate")
     assert (again.status_code, again.json()["code"], again.json()["message_id"]) == (
         409,
