@@ -4,7 +4,18 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from service.api.deps import CHAT, Caller, ChatId, NumberKey, PageLimit, ServicesDep, cursor_of, scope_of
+from service.api.deps import (
+    CHAT,
+    Caller,
+    ChatId,
+    NumberKey,
+    PageLimit,
+    ServicesDep,
+    VisitDep,
+    cursor_of,
+    scope_of,
+    scope_of_all,
+)
 from service.api.problems import documented, with_headers
 from service.api.schemas import ChatChange, ChatDetail, ChatOut, ChatPage, NewChat
 from service.chats.store import NEWEST
@@ -30,11 +41,16 @@ async def create_chat(
 
 @router.get("", responses=documented(422, 503))
 async def list_chats(
-    services: ServicesDep, caller: Caller, key: NumberKey, limit: PageLimit = 50, q: Words = ""
+    services: ServicesDep, visit: VisitDep, key: NumberKey, limit: PageLimit = 50, q: Words = ""
 ) -> ChatPage:
     """List chats, newest first; with `q` those whose title or messages hold all of its words."""
-    page = await services.store.page(caller, limit, NEWEST if key is None else key, q)
-    return ChatPage(items=[ChatOut.model_validate(c) for c in page.items], next_cursor=cursor_of(page.next_key))
+    newest = await services.log.newest(scope_of_all(visit))
+    page = await services.store.page(visit.principal.owner, limit, NEWEST if key is None else key, q)
+    return ChatPage(
+        items=[ChatOut.model_validate(c) for c in page.items],
+        next_cursor=cursor_of(page.next_key),
+        last_event_id=str(newest.id) if newest else None,
+    )
 
 
 @router.get("/{chat_id}", responses=documented(404, 422, 503))

@@ -225,3 +225,8 @@ Snapshot = Callable[[], Awaitable[Mapping[str, Any]]]
 def scope_of(caller: str, chat_id: str) -> Scope:
     """What a stream of one chat covers."""
     return Scope(caller, chat_id)
+
+
+def scope_of_all(visit: Visit, beside: str | None = None) -> Scope:
+    """What the stream of everything covers: the index too, where the key opens it; with the text of one chat."""
+    return Scope(visit.principal.owner, None, KeyScope.KB in visit.principal.scopes, beside)

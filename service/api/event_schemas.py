@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from service.api.schemas import ChatOut, MessageOut, StepOut
+from service.api.schemas import ChatOut, FeedbackOut, MessageOut, StepOut
 from service.chats.events import EventType
 
 REFERENCE: Final = "#/components/schemas/{model}"
@@ -48,6 +48,13 @@ class ResetData(BaseModel):
 
     message_id: str = _MessageId
     reason: str = Field(description="Why.", examples=["tool_calls"])
+
+
+class RatingData(BaseModel):
+    """What a reader thinks of an answer."""
+
+    message_id: str = _MessageId
+    feedback: FeedbackOut = Field(description="The rating.")
 
 
 class ChatData(BaseModel):
@@ -101,6 +108,7 @@ EVENT_DATA: Final[Mapping[EventType, type[BaseModel]]] = {
     EventType.ANSWER_COMPLETED: MessageData,
     EventType.TURN_FAILED: MessageData,
     EventType.TURN_CANCELLED: MessageData,
+    EventType.MESSAGE_RATED: RatingData,
     EventType.CHAT_CREATED: ChatData,
     EventType.CHAT_UPDATED: ChatData,
     EventType.CHAT_DELETED: ChatGone,

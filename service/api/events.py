@@ -1,12 +1,22 @@
 """Event streams: of one chat, and of everything the caller may see."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from service.access.records import KeyScope
-from service.api.deps import CHAT, STREAMS, Caller, ChatId, Resume, Services, ServicesDep, VisitDep, scope_of
+from service.api.deps import (
+    CHAT,
+    STREAMS,
+    Caller,
+    ChatId,
+    Resume,
+    Services,
+    ServicesDep,
+    VisitDep,
+    scope_of,
+    scope_of_all,
+)
 from service.api.event_schemas import STREAM_ITEM
 from service.api.problems import documented
 from service.api.sse import EventStream
@@ -14,6 +24,15 @@ from service.chats.events import Scope
 from service.chats.stream import follow
 
 router = APIRouter(tags=["events"], dependencies=[CHAT, STREAMS])
+
+TextOf = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="Id of a chat whose `answer.delta` come too, each time from where a running answer begins.",
+        examples=["chat_0f3c9a"],
+    ),
+]
 
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -48,15 +67,17 @@ async def chat_events(services: ServicesDep, caller: Caller, chat_id: ChatId, re
 
 
 @router.get(
-    "/api/events", status_code=200, response_class=EventStream, responses=_STREAM | documented(422, 429, 503)
+    "/api/events", status_code=200, response_class=EventStream, responses=_STREAM | documented(404, 422, 429, 503)
 )
-async def all_events(services: ServicesDep, visit: VisitDep, resume: Resume) -> Response:
-    """Follow all that the caller may see: chats, messages, steps, changes of the index; not the text's deltas.
+async def all_events(services: ServicesDep, visit: VisitDep, resume: Resume, text_of: TextOf = None) -> Response:
+    """Follow all that the caller may see: chats, messages, steps, changes of the index; of the text one chat's.
 
-    Changes of the index are for callers with the scope `kb`.
+    Changes of the index are for callers with the scope `kb`. With `text_of` one connection is enough for a list of
+    chats and the chat that is open: resume with another one to go to another chat.
     """
-    knowledge = KeyScope.KB in visit.principal.scopes
-    return _opened(services, Scope(visit.principal.owner, None, knowledge), resume)
+    if text_of:
+        await services.store.get(visit.principal.owner, text_of)
+    return _opened(services, scope_of_all(visit, text_of or None), resume)
 
 
 def _opened(services: Services, scope: Scope, resume: str | None) -> EventStream:

@@ -205,6 +205,10 @@ class ChatPage(BaseModel):
 
     items: list[ChatOut] = Field(description="The chats.")
     next_cursor: str | None = Field(description="Cursor of the next page; null on the last.", examples=[None])
+    last_event_id: str | None = Field(
+        description="Open the stream of everything with it to hear what happens from now on; null at first.",
+        examples=["57"],
+    )
 
 
 class MessagePage(BaseModel):

@@ -39,6 +39,7 @@ class EventType(StrEnum):
     ANSWER_COMPLETED = "answer.completed"
     TURN_FAILED = "turn.failed"
     TURN_CANCELLED = "turn.cancelled"
+    MESSAGE_RATED = "message.rated"
     CHAT_CREATED = "chat.created"
     CHAT_UPDATED = "chat.updated"
     CHAT_DELETED = "chat.deleted"
@@ -65,12 +66,19 @@ class Event:
 class Scope:
     """What a subscriber may and wants to see: everything of `owner`, or one of its chats.
 
-    With everything go events of the index, where `knowledge` says that the subscriber may see those.
+    With everything go events of the index, where `knowledge` says that the subscriber may see those, and the text
+    of the answers of one chat, `beside`.
     """
 
     owner: str
     chat_id: str | None = None
     knowledge: bool = True
+    beside: str | None = None
+
+    @property
+    def text_of(self) -> str | None:
+        """The chat whose answers are followed character by character."""
+        return self.chat_id or self.beside
 
     def covers(self, event: Event) -> bool:
         """Whether the event belongs to this scope."""
@@ -123,6 +131,7 @@ class EventLog:
         self._sql = load_queries("events")
         self._chat_subscriptions: dict[str, set[Subscription]] = {}
         self._owner_subscriptions: dict[str, set[Subscription]] = {}
+        self._readers: dict[str, set[Subscription]] = {}  # by the chat whose text they follow
         self._live: dict[str, LiveAnswer] = {}
         self._recent: deque[Event] = deque(maxlen=_RECENT)
         self._newest = 0
@@ -209,16 +218,20 @@ class EventLog:
     def subscribe(self, scope: Scope) -> Iterator[Subscription]:
         """Collect the events of `scope` from now on, until the block is left."""
         subscription = Subscription(scope, ended=self._closed)
-        groups, key = self._owner_subscriptions, scope.owner
+        places = [(self._owner_subscriptions, scope.owner)]
         if scope.chat_id is not None:
-            groups, key = self._chat_subscriptions, scope.chat_id
-        groups.setdefault(key, set()).add(subscription)
+            places = [(self._chat_subscriptions, scope.chat_id)]
+        if scope.text_of is not None:
+            places.append((self._readers, scope.text_of))
+        for groups, key in places:
+            groups.setdefault(key, set()).add(subscription)
         try:
             yield subscription
         finally:
-            groups[key].discard(subscription)
-            if not groups[key]:
-                del groups[key]
+            for groups, key in places:
+                groups[key].discard(subscription)
+                if not groups[key]:
+                    del groups[key]
 
     def close(self) -> None:
         """End all subscriptions, and each new one at once: the process is going down."""
@@ -251,7 +264,7 @@ class EventLog:
     def extend(self, chat_id: str, text: str) -> None:
         """Add text to the answer that is being written and wake its readers."""
         self._live[chat_id].text += text
-        for subscription in self._chat_subscriptions.get(chat_id, ()):
+        for subscription in self._readers.get(chat_id, ()):
             subscription.wake.set()
 
     def _publish(self, event: Event) -> None:

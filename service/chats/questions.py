@@ -121,7 +121,7 @@ class QuestionStore:
         return await self._db.write(work)
 
     async def rate(self, owner: str, chat_id: str, message_id: str, feedback: Feedback) -> Message:
-        """Keep what its reader thinks of an answer, in place of what he thought before.
+        """Keep what its reader thinks of an answer, in place of what he thought before, and tell it.
 
         Raises NotFound, and Conflict `not_an_answer`.
         """
@@ -131,7 +131,10 @@ class QuestionStore:
                 raise Conflict("not_an_answer", "only an answer can be rated; choose an assistant message")
             row = {"id": message_id, "rating": feedback.rating, "comment": feedback.comment}
             tx.execute(self._sql["rate"], row)
-            return self._find.message(tx, owner, chat_id, message_id)
+            rated = self._find.message(tx, owner, chat_id, message_id)
+            data = {"message_id": message_id, "feedback": public(rated)["feedback"]}
+            self._log.append(tx, EventType.MESSAGE_RATED, data, owner=owner, chat_id=chat_id)
+            return rated
 
         return await self._db.write(work)
 

@@ -57,9 +57,10 @@ Frames = AsyncGenerator[Frame | Position | None]
 async def follow(log: EventLog, scope: Scope, resume: str | None, snapshot: Snapshot, *, idle: float) -> Frames:
     """Yield the frames of `scope` after the event id `resume`, for ever; None after `idle` seconds without one.
 
-    Without an id it begins now, or where the turn began that is running. An id that is not of this scope or not
-    kept any more gets `stream.reset` with `snapshot()`. Any other begins with the position after which nothing
-    will be missed. Ends when the chat is deleted, the subscriber lags behind, or the log is closed.
+    Without an id it begins now, that of one chat where the turn began that is running. An id that is not of this
+    scope or not kept any more gets `stream.reset` with `snapshot()`. Any other begins with the position after
+    which nothing will be missed. Ends when its chat is deleted, the subscriber lags behind, or the log is closed.
+    The stream of everything tells text from its beginning each time, so that its ids are good beside any chat.
     """
     with log.subscribe(scope) as subscription:
         reader = _Reader(log, scope, subscription)
@@ -107,7 +108,9 @@ async def follow_turn(
 async def _start(log: EventLog, scope: Scope, resume: str | None, newest: Event | None) -> Position | None:
     if resume is not None:
         position = Position.parse(resume)
-        return position if position is not None and await log.knows(scope, position.event) else None
+        if position is None or not await log.knows(scope, position.event):
+            return None
+        return position if scope.chat_id is not None else Position(position.event)
     live = log.live(scope.chat_id) if scope.chat_id is not None else None
     if live is not None:
         return Position(await log.turn_begin(live.turn_id) or 0)
@@ -201,31 +204,36 @@ class _Reader:
         for event in queued:
             if event.id > self.position.event:
                 frames.extend(self._frames_of(event))
-        live = self._log.live(self._scope.chat_id) if self._scope.chat_id is not None else None
+        live = self._log.live(self._scope.text_of) if self._scope.text_of is not None else None
         if live is None or live.since < self._restart or self._turn_id not in {None, live.turn_id}:
             return frames  # the log is ahead of the text in memory: what is there belongs to what was before
         if len(live.text) > self.position.offset:
             data = live.delta(self.position.offset)
-            self.position = Position(self.position.event, len(live.text))
-            frames.append(Frame(self.position, EventType.ANSWER_DELTA, data))
+            frames.append(self._text_up_to(len(live.text), data))
         return frames
 
     def _frames_of(self, event: Event) -> list[Frame]:
         """Turn a logged event into frames; before a terminal one comes the text that was not sent yet."""
         frames = []
         offset = self.position.offset
-        if event.type in _RESTARTS or self._scope.chat_id is None:
+        if event.chat_id == self._scope.text_of and event.type in _RESTARTS | TERMINAL:
+            frames = self._rest(event) if event.type in TERMINAL else []
             offset = 0
-        elif event.type in TERMINAL:
-            frames = self._rest(event)
-            offset = 0
-        if event.type in _RESTARTS | TERMINAL:
             self._restart = event.id
         self.position = Position(event.id, offset)
         if self._turn_id in {None, event.turn_id} or _ends(self._scope, event.type):
             last = event.type in TERMINAL and event.turn_id == self._turn_id
-            frames.append(Frame(self.position, event.type, event.data, last))
+            frames.append(Frame(self._place, event.type, event.data, last))
         return frames
+
+    @property
+    def _place(self) -> Position:
+        """What a client resumes after. An offset is of use in the stream of that chat alone."""
+        return self.position if self._scope.chat_id is not None else Position(self.position.event)
+
+    def _text_up_to(self, offset: int, data: bytes) -> Frame:
+        self.position = Position(self.position.event, offset)
+        return Frame(self._place, EventType.ANSWER_DELTA, data)
 
     def _rest(self, event: Event) -> list[Frame]:
         if self._turn_id not in {None, event.turn_id}:
@@ -235,4 +243,4 @@ class _Reader:
         if offset >= len(content):
             return []
         data = encode_delta(event.turn_id or "", offset, content[offset:])
-        return [Frame(Position(self.position.event, len(content)), EventType.ANSWER_DELTA, data)]
+        return [self._text_up_to(len(content), data)]

@@ -159,6 +159,12 @@ def test_when_a_key_was_used_is_known_at_once_and_after_a_restart(tmp_path: Path
             assert client.get("/api/chats").status_code == 200
 
 
+def test_the_text_of_another_ones_chat_is_not_told(keyring: Keyring) -> None:
+    with keyring.client(keyring.make("writes")) as one, keyring.client(keyring.make("listens")) as other:
+        foreign = one.post("/api/chats").json()["id"]
+        assert other.get("/api/events", params={"text_of": foreign}).status_code == 404
+
+
 def test_an_index_event_needs_the_scope_kb(keyring: Keyring) -> None:
     seen: dict[str, str] = {}
     for scopes in (("chat",), ("chat", "kb")):
