@@ -50,6 +50,7 @@ MODULES: Final = (
     "messages.js",
     "notices.js",
     "open_chat.js",
+    "places.js",
     "prose.js",
     "question.js",
     "route.js",

@@ -20,14 +20,14 @@ def sent(*events: tuple[str, str, str]) -> str:
 def test_a_question_whose_confirmation_was_lost_is_not_asked_twice(scripted: Server, open_page: OpenPage) -> None:
     chat_id = answered(scripted, "the lighthouse")
     page = open_page(scripted, f"#/chat/{chat_id}", expected="Failed to load resource")
-    page.route(f"**/api/chats/{chat_id}/events*", lambda route: route.abort())
+    page.route("**/api/events*", lambda route: route.abort())
     page.reload()
     page.route("**/messages", lambda route: (route.fetch(), route.abort()), times=1)
     ask(page, "and its port")
     alert = page.get_by_role("alert").filter(has_text="The service does not answer")
     expect(alert).to_be_visible()
     expect(page.get_by_label("Your question")).to_have_value("and its port")
-    page.unroute(f"**/api/chats/{chat_id}/events*")
+    page.unroute("**/api/events*")
     alert.get_by_role("button", name="Try again").click()
     finished(page)
     expect(page.get_by_label("Your question")).to_have_value("")
@@ -72,7 +72,7 @@ def test_a_message_read_anew_does_not_undo_the_end_of_its_answer(
     running = messages(scripted, chat_id)[-1]["id"]
     hole = sent((at, "answer.delta", f'{{"message_id": "{running}", "offset": 9999, "text": "late"}}'))
     page.route(
-        "**/api/chats/*/events*", lambda route: route.fulfill(content_type="text/event-stream", body=hole), times=1
+        "**/api/events*", lambda route: route.fulfill(content_type="text/event-stream", body=hole), times=1
     )
     reading = Held(page, f"**/api/chats/*/messages/{running}")
     page.reload()
@@ -92,7 +92,7 @@ def test_a_stream_that_begins_anew_while_the_service_is_away_loses_nothing(
     page = open_page(scripted, expected="Failed to load resource")
     reset = sent(("1", "stream.reset", '{"snapshot": {}}'))
     page.route(
-        "**/api/chats/*/events*",
+        "**/api/events*",
         lambda route: route.fulfill(content_type="text/event-stream", body=reset),
         times=1,
     )
@@ -108,7 +108,7 @@ def test_a_stream_that_begins_anew_while_the_service_is_away_loses_nothing(
     page.route("**/api/chats/*/messages?*", away_once)
     go_to(page, f"#/chat/{chat_id}")
     eventually(lambda: bool(page.evaluate("0") == 0 and len(again) == 3), 20, "reading the chat anew")
-    expect(page.locator("#offline")).to_be_hidden()
+    expect(page.locator("#connection")).to_be_hidden()
     assert page.url.endswith(chat_id)
     expect(page.locator(".question")).to_have_text(["the lighthouse"])
     ask(page, "and its port")

@@ -63,7 +63,6 @@ export const chats = {
     json(path("api", "chats", id, "messages", messageId, "feedback"), { method: "PUT", body: { rating, comment } }),
   cancel: (id, messageId) => request(path("api", "chats", id, "messages", messageId, "cancel"), { method: "POST" }),
   exportUrl: (id) => `${path("api", "chats", id, "export")}?format=markdown`,
-  eventsUrl: (id, lastId) => path("api", "chats", id, "events") + query({ last_event_id: lastId }),
 };
 
 /** Who is asking; `begin` exchanges a key for the cookie of a sign-in. */
@@ -82,7 +81,7 @@ export const kb = {
   status: () => json("/api/kb/status"),
 };
 
-export const allEventsUrl = (lastId) => `/api/events${query({ last_event_id: lastId })}`;
+export const eventsUrl = (lastId, chatId) => `/api/events${query({ last_event_id: lastId, text_of: chatId })}`;
 
 /** The service's state, ready or not: it names the model. */
 export async function readiness() {

@@ -32,20 +32,19 @@ export class ChatList {
     this.#deleted = deleted;
     this.#trash = new Trash(() => this.#render(), (chat) => this.#restored(chat, restored));
     element.addEventListener("keydown", (event) => this.#key(event));
-    const typed = debounced(TYPING_MS, () => {
+    box.addEventListener("input", debounced(TYPING_MS, () => {
       this.#query = box.value.trim();
       this.load().catch((problem) => tell(problem));
-    });
-    box.addEventListener("input", typed);
+    }));
   }
 
-  /** Load the newest chats anew. Throws a Problem. */
-  async load() {
-    await this.#page(null);
+  /** Load the newest chats anew; gives the id to follow from, null where nothing has happened yet. Throws a Problem. */
+  load() {
+    return this.#page(null);
   }
 
-  async #more() {
-    await this.#page(this.#cursor).catch((problem) => tell(problem, () => this.#more()));
+  #more() {
+    this.#page(this.#cursor).catch((problem) => tell(problem, () => this.#more()));
   }
 
   /** Load a page of chats, the first one in place of all that are here. What happened meanwhile is newer than it. */
@@ -54,7 +53,7 @@ export class ChatList {
     this.#news.clear();
     this.#older.disabled = true;
     const page = await chats.list(cursor, this.#query).finally(() => (this.#older.disabled &&= visit !== this.#visit));
-    if (visit !== this.#visit) return;
+    if (visit !== this.#visit) return page.last_event_id;
     const open = this.#chats.get(this.#open); // may be older than the newest ones
     const found = page.items.map((chat) => [chat.id, this.#entry(chat)]);
     this.#chats = new Map(cursor === null ? found : [...this.#chats, ...found]);
@@ -62,6 +61,7 @@ export class ChatList {
     if (open && !this.#query) this.#add(open.chat);
     for (const [id, chat] of this.#news) if (chat) this.#add(chat); else this.#chats.delete(id);
     this.#render();
+    return page.last_event_id;
   }
 
   /** A chat was made or changed. */

@@ -35,6 +35,7 @@ export class Conversation {
   /** Leave the chat and show how to begin a new one. */
   showNew() {
     this.#enter(null);
+    this.#actions.follow(null);
     this.#mount();
     this.#actions.stateChanged();
   }
@@ -43,6 +44,21 @@ export class Conversation {
   async open(chatId) {
     const chat = this.#enter(chatId);
     await chat.load().finally(() => chat === this.#chat && this.#mount());
+  }
+
+  /** Something has happened, in this chat or elsewhere. */
+  received(type, data) {
+    this.#chat?.received(type, data);
+  }
+
+  /** Something may have been missed. */
+  reread() {
+    this.#chat?.reread();
+  }
+
+  /** Leave the chat if it is gone. */
+  async check() {
+    await this.#chat?.check();
   }
 
   /** Send a question, see OpenChat. */
@@ -69,7 +85,6 @@ export class Conversation {
 
   #enter(chatId) {
     this.#chat?.close();
-    this.#actions.connection(false);
     return (this.#chat = new OpenChat(chatId, this.#scroller, this.#actions));
   }
 

@@ -1,16 +1,18 @@
-// An event stream that never gives up: it resumes after the last id and lets go while nobody looks.
+// The page's event stream. It never gives up, resumes after the last id, and lets go while nobody looks.
 //
 // EventSource reconnects by itself only after a broken connection; a reply other than 200 closes it for good.
 // So a closed one is opened anew after one to five seconds, at random, so that many pages do not return at once.
-// A tab that nobody has looked at yet does not connect, and a hidden one lets go when another tab does.
+// A tab that nobody has looked at yet does not connect, a hidden one lets go when another one connects, and of many
+// windows side by side the one that was looked at longest ago pauses (see Places).
+
+import { Places } from "./places.js";
 
 const TYPES = [
   "message.created", "turn.started", "step.started", "step.completed", "answer.delta", "answer.reset",
-  "answer.completed", "turn.failed", "turn.cancelled", "chat.created", "chat.updated", "chat.deleted",
-  "kb.updated", "stream.reset",
+  "answer.completed", "turn.failed", "turn.cancelled", "message.rated", "chat.created", "chat.updated",
+  "chat.deleted", "kb.updated", "stream.reset",
 ];
-const HIDDEN_MS = 20_000; // browsers allow six connections a host: a hidden tab must not hold one
-const CHANNEL = "streams"; // tells hidden tabs at once that another one connects
+const HIDDEN_MS = 20_000;
 
 const delay = () => 1000 + Math.random() * 4000;
 
@@ -19,48 +21,60 @@ export const later = () => new Promise((done) => setTimeout(done, delay()));
 
 export class LiveStream {
   #url;
-  #lastId;
+  #handlers;
+  #begun = false;
+  #lastId = null;
+  #text = null; // the chat whose text is wanted
+  #carried = null; // the one whose text comes
   #source = null;
   #timer = null;
-  #handlers;
-  #stopped = false;
-  #others = new BroadcastChannel(CHANNEL);
-  #whenVisibility = () => this.#visibilityChanged();
+  #places = new Places((taken) => this.#crowdChanged(taken));
 
   /**
-   * `url(lastId)` gives the address. Handlers: event(type, data), open(resumed) and lost(closed), where `closed`
-   * says that the server answered with something else than a stream.
+   * `url(lastId, chatId)` gives the address. Handlers: event(type, data), open(resumed), lost(closed), where `closed`
+   * says that the server answered with something else than a stream, and paused().
    */
-  constructor(url, lastId, handlers) {
+  constructor(url, handlers) {
     this.#url = url;
-    this.#lastId = lastId;
     this.#handlers = handlers;
-    document.addEventListener("visibilitychange", this.#whenVisibility);
-    this.#others.addEventListener("message", () => document.hidden && this.#disconnect());
-    if (!document.hidden) this.#connect();
+    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
+    addEventListener("focus", () => this.#looked());
   }
 
-  stop() {
-    this.#stopped = true;
-    this.#others.close();
-    document.removeEventListener("visibilitychange", this.#whenVisibility);
-    this.#disconnect();
+  /** Follow what happens after `lastId`; where that is null, what happens from now on. */
+  begin(lastId) {
+    this.#begun = true;
+    this.#lastId = lastId;
+    this.#looked();
+  }
+
+  /** Whose text is wanted, beside all else. That of a chat nobody reads any more may go on, if it is there. */
+  set text(chatId) {
+    this.#text = chatId;
+    if (this.#source === null || chatId === this.#carried) return;
+    if (chatId !== null || this.#source.readyState === EventSource.CLOSED) this.#connect();
   }
 
   #connect() {
-    this.#disconnect();
-    this.#others.postMessage("connecting");
-    const source = new EventSource(this.#url(this.#lastId));
+    this.#close();
+    this.#places.take();
+    this.#carried = this.#text;
+    const source = new EventSource(this.#url(this.#lastId, this.#carried));
     this.#source = source;
-    source.addEventListener("open", () => this.#handlers.open?.(this.#lastId !== null));
+    source.addEventListener("open", () => this.#handlers.open(this.#lastId !== null));
     source.addEventListener("error", () => this.#failed(source));
     for (const type of TYPES) source.addEventListener(type, (event) => this.#received(type, event));
   }
 
-  #disconnect() {
+  #close() {
     clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = null;
+  }
+
+  #letGo() {
+    this.#close();
+    this.#places.leave();
   }
 
   #received(type, event) {
@@ -69,15 +83,31 @@ export class LiveStream {
   }
 
   #failed(source) {
-    if (this.#stopped || source !== this.#source) return;
+    if (source !== this.#source) return;
     const closed = source.readyState === EventSource.CLOSED;
-    this.#handlers.lost?.(closed);
-    if (closed && !this.#stopped) this.#timer = setTimeout(() => this.#connect(), delay());
+    if (closed) this.#timer = setTimeout(() => this.#connect(), delay());
+    this.#handlers.lost(closed);
   }
 
   #visibilityChanged() {
     clearTimeout(this.#timer);
-    if (document.hidden) this.#timer = setTimeout(() => this.#disconnect(), HIDDEN_MS);
-    else if (this.#source === null || this.#source.readyState === EventSource.CLOSED) this.#connect();
+    if (document.hidden) this.#timer = setTimeout(() => this.#letGo(), HIDDEN_MS);
+    else this.#looked();
+  }
+
+  /** Somebody looks at the page. */
+  #looked() {
+    if (!this.#begun || document.hidden) return;
+    const isOpen = this.#source !== null && this.#source.readyState !== EventSource.CLOSED;
+    if (isOpen) this.#places.take();
+    else this.#connect();
+  }
+
+  #crowdChanged(taken) {
+    const isCrowded = taken && (document.hidden || !this.#places.isFree);
+    if (this.#source !== null && isCrowded) {
+      this.#letGo();
+      this.#handlers.paused();
+    } else if (this.#source === null && this.#places.isFree) this.#looked();
   }
 }

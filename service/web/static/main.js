@@ -1,6 +1,6 @@
-// Wires the page: the address decides what is shown, streams keep it current.
+// Wires the page: the address decides what is shown, a stream keeps it current.
 
-import { allEventsUrl, chats, Problem, readiness } from "./api.js";
+import { chats, eventsUrl, Problem, readiness } from "./api.js";
 import { ChatList, titleOf } from "./chat_list.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
@@ -9,13 +9,12 @@ import { byId, placeIcons } from "./dom.js";
 import { IndexStatus } from "./index_status.js";
 import { KnowledgeView } from "./knowledge.js";
 import { LiveStream } from "./live.js";
-import { announce, tell } from "./notices.js";
+import { announce, connection, tell } from "./notices.js";
 import { change, current, go, onChange } from "./route.js";
 import { admitted } from "./session.js";
 import { listen } from "./shortcuts.js";
 import { welcome, welcomeToChats } from "./welcome.js";
 
-const lost = new Set(); // streams that are not connected
 let openTitle = "New chat";
 let wasOpen = null; // the chat that was open when it was deleted
 
@@ -42,10 +41,24 @@ const conversation = new Conversation(byId("conversation"), byId("scroller"), by
   stateChanged: showState,
   chatChanged: showTitle,
   created,
+  follow,
   reopen: (id) => openChat(id, () => current().chat === id),
   gone,
-  connection: (isLost) => connection("chat", isLost),
   welcome: () => greeting,
+});
+const stream = new LiveStream(eventsUrl, {
+  event: received,
+  open: (resumed) => {
+    connection("open");
+    if (!resumed) reread();
+  },
+  lost: (closed) => {
+    connection("lost");
+    if (!closed) return;
+    conversation.check(); // the answer may have been that the chat is gone
+    index.refresh(); // or that the sign-in has ended
+  },
+  paused: () => connection("paused"),
 });
 const greeting = readsKnowledge ? welcome(index, begin) : welcomeToChats(begin);
 let visit = 0; // counts the ways to a place: whoever comes late at one has nothing to show any more
@@ -87,6 +100,12 @@ async function ask(question) {
 function created(chat, isOpen) {
   list.put(chat);
   if (isOpen && atNewChat()) go({ chat: chat.id }, { replace: true });
+}
+
+/** Have the text of this chat come too; resolves once nothing is missed of what happens in it. */
+async function follow(id) {
+  stream.text = id;
+  await placed;
 }
 
 function gone(id) {
@@ -164,17 +183,11 @@ function toggleSidebar(open) {
   byId(open ? "sidebar-close" : "sidebar-open").focus();
 }
 
-function connection(name, isLost) {
-  if (isLost) lost.add(name);
-  else lost.delete(name);
-  byId("offline").hidden = lost.size === 0;
-}
-
-/** An event of everything: the list of chats and the state of the index. */
+/** Take an event: the list of chats, the open chat and the index may have changed. */
 function received(type, data) {
   if (type === "chat.created" || type === "chat.updated") list.put(data.chat);
   else if (type === "chat.deleted") list.remove(data.chat_id);
-  else if (type === "stream.reset") loadList();
+  else if (type === "stream.reset") reread();
   else if (type === "message.created" && data.message.role === "assistant") list.setActivity(data.message.chat_id, "working");
   else if (data.message && data.message.completed_at && data.message.role === "assistant") list.setActivity(data.message.chat_id, "news");
   if (type === "kb.updated") {
@@ -182,14 +195,19 @@ function received(type, data) {
     knowledge.refresh();
     panel.refresh();
   }
+  conversation.received(type, data);
 }
 
-function loadList() {
-  list.load().catch((problem) => tell(problem, loadList));
+/** Events may have been missed: read everything anew. */
+function reread() {
+  loadList();
+  conversation.reread();
   index.refresh();
   knowledge.refresh();
   panel.refresh();
 }
+
+const loadList = () => list.load().catch((problem) => tell(problem, loadList));
 
 function keyPressed(event) {
   if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
@@ -222,21 +240,6 @@ byId("skip").addEventListener("click", () => byId("question").focus());
 addEventListener("keydown", keyPressed);
 onChange(show);
 
-let begun = false;
-new LiveStream(allEventsUrl, null, {
-  event: received,
-  open: (resumed) => {
-    connection("all", false);
-    if (!resumed) loadList();
-    begun = true;
-  },
-  lost: (closed) => {
-    connection("all", true);
-    if (!begun) loadList();
-    else if (closed) index.refresh(); // its answer tells why, also that the sign-in has ended
-    begun = true;
-  },
-});
-if (document.hidden) loadList(); // its stream begins once somebody looks
+const placed = loadList().then((place) => stream.begin(place ?? null));
 nameModel();
 show(current());

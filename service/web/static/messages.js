@@ -5,6 +5,7 @@
 import { codePoints, cutAt } from "./text.js";
 
 const FINAL = new Set(["completed", "failed", "cancelled"]);
+const ENDS = new Set(["answer.completed", "turn.failed", "turn.cancelled"]);
 
 export const isFinal = (message) => FINAL.has(message.status);
 
@@ -43,15 +44,16 @@ export class Messages {
   }
 
   /**
-   * Apply an event of the chat's stream. Gives the message it changed or null; `gap: true` with it when text
-   * is missing and the message has to be read anew.
+   * Apply an event of the chat. Gives the message it changed or null, and with it `ended: true` when that is final
+   * now, or `gap: true` when text is missing and the message has to be read anew.
    */
   apply(type, data) {
     const id = data.message_id ?? data.message?.id;
     const known = this.#byId.get(id);
     if (type === "message.created") return known ? null : this.#added(data.message);
+    if (type === "message.rated") return known ? rated(known, data.feedback) : null;
     if (known && isFinal(known)) return null; // what is told again is older: a rating may have come since
-    if (type === "answer.completed" || type === "turn.failed" || type === "turn.cancelled") return this.#added(data.message);
+    if (ENDS.has(type)) return { ...this.#added(data.message), ended: true };
     if (!known) return null;
     if (type === "turn.started") Object.assign(known, { status: "running", model: data.model, content: "" });
     else if (type === "answer.reset") known.content = "";
@@ -65,6 +67,11 @@ export class Messages {
     this.#byId.set(message.id, message);
     return { message };
   }
+}
+
+function rated(message, feedback) {
+  message.feedback = feedback;
+  return { message };
 }
 
 function noteStep(message, step) {

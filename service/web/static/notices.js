@@ -4,6 +4,11 @@ import { byId, h, icon, iconButton } from "./dom.js";
 
 const SHOWN_MS = 12_000;
 const MOST = 3;
+const CONNECTION = {
+  open: "",
+  lost: "Connection lost. Trying again…",
+  paused: "Paused, because many windows are open. Click here to go on.",
+};
 
 /** Tell what went wrong; `retry`, when given, is offered as a button. */
 export function tell(problem, retry = null) {
@@ -36,6 +41,12 @@ export function notice(text, { role = "status", action = null, act = null, ended
   if (byId("notices").childElementCount > MOST) byId("notices").firstElementChild.dispatchEvent(new Event("end"));
   wait();
   return away;
+}
+
+/** Tell how the connection is: "open", "lost" or "paused". */
+export function connection(state) {
+  byId("connection").textContent = CONNECTION[state];
+  byId("connection").hidden = state === "open";
 }
 
 /** Make a lasting message: what could not be shown in this place, and a button to try again. */

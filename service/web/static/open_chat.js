@@ -1,11 +1,11 @@
-// One chat while it is open: its history, its stream, the question that is on its way. What comes back after the
-// reader has gone elsewhere ends in here, where nobody sees it.
+// One chat while it is open: its history, what happens in it, the question that is on its way. What comes back after
+// the reader has gone elsewhere ends in here, where nobody sees it.
 
 import { spoken } from "./answer.js";
 import { chats, Problem } from "./api.js";
 import { h } from "./dom.js";
 import { earlierButton, historyOf } from "./history.js";
-import { LiveStream, later } from "./live.js";
+import { later } from "./live.js";
 import { isFinal } from "./messages.js";
 import { failure } from "./notices.js";
 import { newKey } from "./question.js";
@@ -18,9 +18,10 @@ export class OpenChat {
   #scroller;
   #actions;
   #thread;
-  #loading = null; // resolves once the history stands
+  #loading = Promise.resolve(); // until the history stands
   #failed = false; // it could not be loaded
-  #stream = null;
+  #isShown = false;
+  #early = null; // what has happened while the history is on its way
   #asked = null; // {id, stop}: a question is on its way and its answer has not begun
   #ticket = null; // {content, key} of a question that may have arrived although its request failed
   #rereading = new Set();
@@ -28,7 +29,8 @@ export class OpenChat {
 
   /**
    * Actions: openCitation(citation), failed(problem), stateChanged(), chatChanged(chat), created(chat, isOpen),
-   * gone(id), connection(isLost), announce(text), reopen(id), welcome() -> element.
+   * follow(id) -> resolves once nothing that happens in the chat is missed, gone(id), announce(text), reopen(id),
+   * welcome() -> element.
    */
   constructor(id, scroller, actions) {
     this.id = id;
@@ -51,11 +53,12 @@ export class OpenChat {
     return this.#thread.messages.all;
   }
 
-  /** Load the history and follow what happens from then on. Throws a Problem, and offers to try again. */
+  /** Load the history; `received` goes on from there. Throws a Problem, and offers to try again. */
   load() {
     this.#failed = false;
     this.#loading = this.#load().catch((problem) => {
       this.#failed = true;
+      this.#early = null;
       if (!this.#closed) this.element.replaceChildren(failure(problem, () => this.#actions.reopen(this.id)));
       throw problem;
     });
@@ -65,7 +68,25 @@ export class OpenChat {
   /** The reader has gone elsewhere. A question on its way is asked all the same. */
   close() {
     this.#closed = true;
-    this.#stream?.stop();
+  }
+
+  /** Take an event of the page's stream, which may be one of another chat. */
+  received(type, data) {
+    const chatId = data.message?.chat_id ?? data.chat?.id ?? data.chat_id ?? this.id; // others name a message
+    if (this.id === null || this.#failed || chatId !== this.id) return;
+    if (this.#early) this.#early.push([type, data]);
+    else this.#received(type, data);
+  }
+
+  /** Events may have been missed: load anew, until it succeeds or the chat is gone. */
+  reread() {
+    if (this.id !== null) this.#loading = this.#loading.catch(() => null).then(() => this.#reload());
+  }
+
+  /** Leave the chat if it is gone. */
+  async check() {
+    const problem = this.id === null ? null : await chats.get(this.id).then(() => null, (error) => error);
+    if (problem?.status === 404 && !this.#closed) this.#actions.gone(this.id);
   }
 
   /** Send a question. It stands in the chat at once; throws a Problem when the service did not take it. */
@@ -98,7 +119,7 @@ export class OpenChat {
     const chat = await chats.create();
     this.id = chat.id;
     this.#actions.created(chat, !this.#closed);
-    if (!this.#closed) this.#loading = this.#reload(); // goes on beside the question
+    if (!this.#closed) this.#actions.follow(chat.id);
   }
 
   async #again(answer) {
@@ -132,35 +153,29 @@ export class OpenChat {
   }
 
   async #load() {
-    const chat = await chats.get(this.id); // before its messages: the stream tells what happens after
-    const history = await historyOf(this.id);
+    this.#early ??= [];
+    await this.#actions.follow(this.id);
+    const [chat, history] = await Promise.all([chats.get(this.id), historyOf(this.id)]);
     if (this.#closed) return;
+    this.#failed = false;
     this.#show(history);
     this.#actions.chatChanged(chat);
-    this.#follow(chat.last_event_id ?? null);
+    const early = this.#early;
+    this.#early = null;
+    for (const [type, data] of early) this.#received(type, data);
     this.#changed();
   }
 
   #show({ messages, rendered, cursor }) {
-    const again = this.#stream !== null;
     this.#thread.fill(messages, rendered);
     this.#offerEarlier(cursor);
     const known = this.#asked?.id && this.#thread.messages.get(this.#asked.id);
     if (known) this.#asked = null;
     if (known || this.#thread.messages.question?.content === this.#ticket?.content) this.#thread.settle();
-    if (!again) this.#scroller.toNewestTurn();
+    if (!this.#isShown) this.#scroller.toNewestTurn();
+    this.#isShown = true;
   }
 
-  #follow(lastId) {
-    this.#stream?.stop();
-    this.#stream = new LiveStream((last) => chats.eventsUrl(this.id, last), lastId, {
-      event: (type, data) => this.#received(type, data),
-      open: () => this.#actions.connection(false),
-      lost: (closed) => this.#lost(closed),
-    });
-  }
-
-  /** Load anew, until it succeeds or the chat is gone. */
   async #reload() {
     try {
       await this.#load();
@@ -168,37 +183,31 @@ export class OpenChat {
       if (!(problem instanceof Problem)) throw problem;
       if (this.#closed) return;
       if (problem.status === 404) return void this.#actions.gone(this.id);
-      this.#actions.connection(true);
       await later();
       if (!this.#closed) await this.#reload();
     }
   }
 
   async #rate(answer, rating, comment) {
+    const { feedback: before } = this.#thread.messages.get(answer.id);
     const rated = await chats.rate(this.id, answer.id, rating, comment).catch(this.#actions.failed);
-    if (rated) this.#thread.show({ ...this.#thread.messages.get(answer.id), feedback: rated.feedback });
+    const now = this.#thread.messages.get(answer.id);
+    if (rated && now.feedback === before) this.#thread.show({ ...now, feedback: rated.feedback }); // nothing newer was told
     return Boolean(rated);
   }
 
   #received(type, data) {
-    if (type === "stream.reset") {
-      this.#stream.stop();
-      this.#loading = this.#reload();
-    } else if (type === "chat.deleted") this.#actions.gone(this.id);
+    if (type === "chat.deleted") this.#actions.gone(this.id);
     else if (type === "chat.updated") this.#actions.chatChanged(data.chat);
     else this.#apply(this.#thread.apply(type, data));
   }
 
   #apply(changed) {
     if (changed === null) return;
-    const { message, isNew, gap } = changed;
+    const { message, isNew, gap, ended } = changed;
     if (isNew) this.#added(message);
-    else if (gap) this.#reread(message.id);
-    this.#noted(message);
-  }
-
-  #noted(message) {
-    if (isFinal(message) && message.role === "assistant") this.#actions.announce(spoken(message));
+    else if (gap) this.#readAgain(message.id);
+    if (ended) this.#actions.announce(spoken(message));
     this.#changed();
   }
 
@@ -212,7 +221,7 @@ export class OpenChat {
   }
 
   /** Text is missing: read the message as it is. It may have grown, or ended, by the time that comes. */
-  async #reread(id) {
+  async #readAgain(id) {
     if (this.#rereading.has(id)) return;
     this.#rereading.add(id);
     const message = await chats.message(this.id, id).catch(() => null);
@@ -221,14 +230,8 @@ export class OpenChat {
     if (this.#closed || !message || !known || isFinal(known)) return;
     if (!isFinal(message) && codePoints(message.content) <= codePoints(known.content)) return;
     this.#thread.show(message);
-    this.#noted(message);
-  }
-
-  async #lost(closed) {
-    this.#actions.connection(true);
-    if (!closed) return;
-    const problem = await chats.get(this.id).then(() => null, (error) => error);
-    if (problem?.status === 404 && !this.#closed) this.#actions.gone(this.id);
+    if (isFinal(message)) this.#actions.announce(spoken(message));
+    this.#changed();
   }
 
   #offerEarlier(cursor) {
