@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from service.agent.shown import Placed
 from service.agent.unstored import Answered
 from service.api.schemas import CitationOut
-from service.chats.events import encode
+from service.chats.encoding import encode
 from service.chats.records import Outcome, public
 
 

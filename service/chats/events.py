@@ -5,7 +5,6 @@ An event is committed before anyone hears of it. The text of a running answer is
 """
 
 import contextlib
-import re
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -14,13 +13,11 @@ from enum import StrEnum
 from itertools import chain, takewhile
 from typing import Any, Final
 
-from pydantic_core import to_json
-
 from service.chats.bell import Bell
+from service.chats.encoding import encode, encode_delta
 from service.chats.records import timestamp
 from service.database import Database, Transaction, load_queries
 
-_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 _PAGE: Final = 200
 _PRUNE_BATCH: Final = 1_000
 _RECENT: Final = 256  # events kept in memory, so that following a turn from its beginning asks no database
@@ -286,22 +283,6 @@ class EventLog:
         for subscription in chain.from_iterable(groups):
             if subscription.scope.covers(event):
                 subscription.offer(event)
-
-
-def encode(data: Mapping[str, Any]) -> bytes:
-    """Encode event data as one line of JSON."""
-    return _line(data).encode()
-
-
-def encode_delta(turn_id: str, offset: int, text: str) -> bytes:
-    """Encode the data of an `answer.delta`; there are more of them than of all other events."""
-    return f'{{"message_id":"{turn_id}","offset":{offset},"text":{_line(text)}}}'.encode()
-
-
-def _line(value: object) -> str:
-    """JSON without the characters that clients who split text as Python does take for the end of a line."""
-    text = to_json(value).decode()
-    return text if text.isascii() else _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _event(row: tuple[Any, ...]) -> Event:

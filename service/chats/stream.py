@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.chats.bell import Bell
-from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription, encode, encode_delta
+from service.chats.encoding import encode, encode_delta
+from service.chats.events import TERMINAL, Event, EventLog, EventType, Scope, Subscription
 from service.chats.records import Message, public
 from service.chats.turns import END_EVENTS
 from service.errors import NotFound

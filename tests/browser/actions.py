@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.pacing import Pause
+from tests.fake_llm import FakeLLM
 from tests.server import Server
 
 
@@ -14,6 +16,15 @@ def ask(page: Page, question: str) -> Locator:
     page.get_by_label("Your question").fill(question)
     page.get_by_label("Your question").press("Enter")
     return page.locator(".answer").nth(count)
+
+
+def half_answered(page: Page, model: FakeLLM, question: str) -> Pause:
+    """Ask, and wait until the model pauses in the middle of its answer: "Half of it. The rest."."""
+    pause = Pause("Half of it.", "The rest.")
+    model.call("search_kb", {"query": "lighthouse port"})
+    model.reply(pause.script)
+    expect(ask(page, question).locator(".prose")).to_contain_text("Half of it")
+    return pause
 
 
 def finished(page: Page) -> None:

@@ -87,6 +87,7 @@ def test_leaving_the_page_deletes_what_was_not_brought_back(reader: Server, open
     address = made(reader, "Storks")
     page = open_page(reader)
     delete(page, "Storks")
+    assert not gone(reader, address)
     page.close()
     eventually(lambda: gone(reader, address), what="deleting at the end of the page")
 

@@ -3,9 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.actions import ask, chat_row, finished, panel_opened
+from tests.browser.actions import chat_row, finished, half_answered, panel_opened
 from tests.browser.conftest import OpenPage, clean, shot
-from tests.browser.pacing import Pause
 from tests.fake_llm import FakeLLM
 from tests.server import Server
 
@@ -94,16 +93,12 @@ def test_an_answer_is_stopped_repeated_and_copied_by_keyboard(
     scripted: Server, model: FakeLLM, open_page: OpenPage
 ) -> None:
     page = open_page(scripted, permissions=["clipboard-read", "clipboard-write"])
-    pause = Pause("Half of it.", "The rest.")
-    model.call("search_kb", {"query": "lighthouse port"})
-    model.reply(pause.script)
-    answer = ask(page, "What stops?")
-    expect(answer.locator(".prose")).to_contain_text("Half of it")
+    pause = half_answered(page, model, "What stops?")
     away(page)
     page.keyboard.press("s")
     finished(page)
     pause.end()
-    expect(answer.locator(".outcome")).to_have_text("Stopped")
+    expect(page.locator(".outcome")).to_have_text("Stopped")
     model.call("search_kb", {"query": "lighthouse port"})
     model.say("All of it.")
     page.keyboard.press("r")

@@ -87,6 +87,27 @@ def test_a_change_of_the_folder_takes_neither_place_nor_focus(folder: Server, op
     indexed(folder, 2)
 
 
+def test_a_long_list_of_documents_comes_page_by_page_and_stays(folder: Server, open_page: OpenPage) -> None:
+    write(folder, "ports.md", "# Ports\n\nThe lighthouse listens on port 8123.\n")
+    for name in ("atlas", "birds"):
+        write(folder, f"{name}.md", f"# About {name}\n\nThere are some.\n")
+    page = open_page(folder)
+    page.route("**/api/kb/documents?*", lambda route: route.continue_(url=route.request.url.replace("=200", "=2")))
+    page.locator("#open-knowledge").click()
+    documents = page.locator(".document-title")
+    expect(documents).to_have_text(["About atlas", "About birds"])
+    expect(page.locator(".topic h2 .count")).to_have_text("4 documents")
+    page.get_by_role("button", name="Show more of 4 documents").click()
+    expect(documents).to_have_text(["About atlas", "About birds", "Log", "Ports"])
+    expect(page.locator(".document[data-document='log.md']")).to_be_focused()
+    write(folder, "birds.md", "# About gulls\n\nThere are some.\n")
+    expect(documents).to_have_text(["About atlas", "About gulls", "Log", "Ports"])
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    for name in ("atlas", "birds"):
+        (folder.knowledge / f"{name}.md").unlink()
+    indexed(folder, 2)
+
+
 def test_lines_are_added_once_and_are_of_one_revision(folder: Server, open_page: OpenPage) -> None:
     page = open_page(folder, "#/knowledge?doc=log.md", expected="404")
     panel = panel_opened(page)

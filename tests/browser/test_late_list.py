@@ -3,10 +3,9 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.actions import ask, chat_row, finished, stop_time
+from tests.browser.actions import chat_row, finished, half_answered, stop_time
 from tests.browser.conftest import OpenPage
 from tests.browser.held import Held
-from tests.browser.pacing import Pause
 from tests.fake_llm import FakeLLM
 from tests.server import Server
 
@@ -101,11 +100,7 @@ def test_a_chat_is_shown_as_working_also_after_a_search(
     scripted: Server, model: FakeLLM, open_page: OpenPage
 ) -> None:
     page = open_page(scripted)
-    pause = Pause("Half of it.", "The rest.")
-    model.call("search_kb", {"query": "lighthouse port"})
-    model.reply(pause.script)
-    ask(page, "Where do lorikeets work?")
-    expect(page.locator(".prose")).to_contain_text("Half of it")
+    pause = half_answered(page, model, "Where do lorikeets work?")
     row = chat_row(page, "lorikeets")
     expect(row).to_have_attribute("data-activity", "working")
     page.get_by_label("Search chats").fill("lorikeets")

@@ -32,58 +32,58 @@ Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaf
 """
 
 
-def nothing_hangs_over(page: Page) -> None:
+def check_widths(page: Page) -> None:
     """Nothing is wider than the box it stands in; code and tables scroll in boxes of their own."""
     for box in page.locator("html, #scroller, #knowledge-view, #chat-list, .panel-body").all():
         assert box.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
 
 
-def look(page: Page, name: str) -> None:
-    """Keep a picture of a state of the page, and check what can be checked of it."""
+def check_look(page: Page, name: str) -> None:
+    """Keep a picture of a state of the page, and check what a program can: widths, and what axe looks at."""
     shot(page, name)
-    nothing_hangs_over(page)
+    check_widths(page)
     if name.startswith(("light", "phone")):
         clean(page)
 
 
-def tour(page: Page, name: str) -> None:
-    """Go through the main states."""
+def check_tour(page: Page, name: str) -> None:
+    """Go through the main states; each looks right."""
     expect(page.locator(".example")).to_have_count(4)
-    look(page, f"{name}-welcome")
+    check_look(page, f"{name}-welcome")
     answer = ask(page, "How does a client resume a stream after a disconnect?")
     finished(page)
     answer.locator(".steps summary").click()
     answer.get_by_role("button", name="Bad answer").click()
-    look(page, f"{name}-answer")
+    check_look(page, f"{name}-answer")
     answer.locator("button.cite").first.click()
     panel_opened(page)
-    look(page, f"{name}-citation")
+    check_look(page, f"{name}-citation")
     page.keyboard.press("Escape")
     page.locator("#index-badge").click()
     expect(page.locator(".document").first).to_be_visible()
-    look(page, f"{name}-knowledge")
+    check_look(page, f"{name}-knowledge")
     page.get_by_label("Search the knowledge base").fill("resume stream")
     expect(page.locator(".hit").first).to_be_visible()
-    look(page, f"{name}-search")
+    check_look(page, f"{name}-search")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_desk(reader: Server, open_page: OpenPage, scheme: Literal["light", "dark"]) -> None:
-    tour(open_page(reader, color_scheme=scheme), scheme)
+    check_tour(open_page(reader, color_scheme=scheme), scheme)
 
 
 def test_on_a_wide_screen(reader: Server, open_page: OpenPage) -> None:
-    tour(open_page(reader, viewport=WIDE), "wide")
+    check_tour(open_page(reader, viewport=WIDE), "wide")
 
 
 def test_on_a_phone(reader: Server, open_page: OpenPage) -> None:
     page = open_page(reader, viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
-    tour(page, "phone")
+    check_tour(page, "phone")
     page.get_by_role("button", name="Open the list of chats").click()
     expect(page.get_by_role("button", name="Close the list of chats")).to_be_focused()
     row = page.locator(".chat-row").first
     expect(row.get_by_role("button", name="Rename")).to_be_visible()
-    look(page, "phone-chats")
+    check_look(page, "phone-chats")
     page.get_by_role("link", name="New chat", exact=True).click()
     expect(page.locator(".sidebar")).not_to_be_in_viewport()
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_visible()
@@ -103,16 +103,16 @@ def test_on_the_smallest_screen(scripted: Server, model: FakeLLM, open_page: Ope
     table.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("(box) => box.scrollLeft > 0", arg=table.element_handle())
-    look(page, "phone-smallest")
+    check_look(page, "phone-smallest")
     answer.locator("button.cite").first.click()
     panel_opened(page)
-    look(page, "phone-smallest-panel")
+    check_look(page, "phone-smallest-panel")
     page.get_by_role("button", name="Close the document").click()
     page.get_by_role("button", name="Open the list of chats").click()
     page.locator(".chat-row").first.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Undo").focus()  # who is at the message has time
     expect(page.get_by_role("heading", name="Ask the knowledge base")).to_be_in_viewport(ratio=1)
-    look(page, "phone-smallest-undo")
+    check_look(page, "phone-smallest-undo")
     page.get_by_role("button", name="Undo").click()
     finished(page)
 
@@ -195,4 +195,4 @@ def test_many_chats_come_page_by_page(reader: Server, open_page: OpenPage) -> No
     expect(page.locator(".chat-row")).to_have_count(50)
     page.get_by_role("button", name="Show older chats").click()
     expect(page.locator(".chat-row").nth(59)).to_be_attached()
-    nothing_hangs_over(page)
+    check_widths(page)

@@ -1,16 +1,21 @@
 """Replies about a chat that are lost, and requests that are refused: nothing is asked twice, nothing is lost."""
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.actions import answered, ask, finished, go_to, messages
+from tests.browser.actions import answered, ask, finished, go_to, half_answered, messages
 from tests.browser.conftest import OpenPage
 from tests.browser.held import Held
-from tests.browser.pacing import Pause
 from tests.fake_llm import FakeLLM
 from tests.server import Server, eventually
 
 pytestmark = pytest.mark.e2e
+
+
+def at_the_lighthouse(server: Server, open_page: OpenPage) -> tuple[Page, str]:
+    """Open a chat with one answer; gives the page and the chat's id."""
+    chat_id = answered(server, "the lighthouse")
+    return open_page(server, f"#/chat/{chat_id}", expected="Failed to load resource"), chat_id
 
 
 def sent(*events: tuple[str, str, str]) -> str:
@@ -18,8 +23,7 @@ def sent(*events: tuple[str, str, str]) -> str:
 
 
 def test_a_question_whose_confirmation_was_lost_is_not_asked_twice(scripted: Server, open_page: OpenPage) -> None:
-    chat_id = answered(scripted, "the lighthouse")
-    page = open_page(scripted, f"#/chat/{chat_id}", expected="Failed to load resource")
+    page, chat_id = at_the_lighthouse(scripted, open_page)
     page.route("**/api/events*", lambda route: route.abort())
     page.reload()
     page.route("**/messages", lambda route: (route.fetch(), route.abort()), times=1)
@@ -38,8 +42,7 @@ def test_a_question_whose_confirmation_was_lost_is_not_asked_twice(scripted: Ser
 def test_a_question_that_the_stream_has_told_of_needs_no_confirmation(
     scripted: Server, open_page: OpenPage
 ) -> None:
-    chat_id = answered(scripted, "the lighthouse")
-    page = open_page(scripted, f"#/chat/{chat_id}", expected="Failed to load resource")
+    page, chat_id = at_the_lighthouse(scripted, open_page)
 
     def lose(route: Route) -> None:
         route.fetch()
@@ -61,19 +64,13 @@ def test_a_message_read_anew_does_not_undo_the_end_of_its_answer(
     scripted: Server, model: FakeLLM, open_page: OpenPage
 ) -> None:
     page = open_page(scripted)
-    pause = Pause("Half of it.", "The rest.")
-    model.call("search_kb", {"query": "lighthouse port"})
-    model.reply(pause.script)
-    ask(page, "What is missing?")
-    expect(page.locator(".prose")).to_contain_text("Half of it")
+    pause = half_answered(page, model, "What is missing?")
     with scripted.client() as client:
         chat_id = page.url.rpartition("/")[2]
         at = client.get(f"/api/chats/{chat_id}").json()["last_event_id"]
     running = messages(scripted, chat_id)[-1]["id"]
     hole = sent((at, "answer.delta", f'{{"message_id": "{running}", "offset": 9999, "text": "late"}}'))
-    page.route(
-        "**/api/events*", lambda route: route.fulfill(content_type="text/event-stream", body=hole), times=1
-    )
+    page.route("**/api/events*", lambda route: route.fulfill(content_type="text/event-stream", body=hole), times=1)
     reading = Held(page, f"**/api/chats/*/messages/{running}")
     page.reload()
     reading.wait()
@@ -136,8 +133,7 @@ def test_a_chat_that_could_not_be_opened_offers_to_and_keeps_what_is_asked(
 def test_what_is_typed_after_a_question_that_fails_is_kept_beside_it(
     scripted: Server, open_page: OpenPage
 ) -> None:
-    chat_id = answered(scripted, "the lighthouse")
-    page = open_page(scripted, f"#/chat/{chat_id}", expected="Failed to load resource")
+    page, _ = at_the_lighthouse(scripted, open_page)
     box = page.get_by_label("Your question")
     asking = Held(page, "**/messages", "POST")
     box.fill("x" * 33_000)

@@ -100,6 +100,13 @@ def test_a_finished_answer_is_not_begun_again_by_a_replay(page: Page) -> None:
     assert told == [None] * 4
 
 
+def test_a_rating_is_noted_without_ending_the_answer_again(page: Page) -> None:
+    rating = {"rating": "down", "comment": "Which port?"}
+    events = [("message.rated", {"message_id": each, "feedback": rating}) for each in ("m", "unknown")]
+    state, (told, other) = fold(page, message("completed", "done"), events)
+    assert (state["feedback"], told, other) == (rating, {"message": state}, None)
+
+
 def test_an_end_that_is_told_again_takes_no_rating_back(page: Page) -> None:
     rated = message("completed", "done") | {"feedback": {"rating": "up", "comment": None}}
     state, told = fold(page, rated, [("answer.completed", {"message": message("completed", "done")})])

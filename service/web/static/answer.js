@@ -1,9 +1,9 @@
 // One answer: its steps, its text, how well it is founded, its sources, and what can be done with it.
 
+import { copyButton, offerCode } from "./copying.js";
 import { h, icon, iconButton } from "./dom.js";
 import { Feedback } from "./feedback.js";
 import { isFinal } from "./messages.js";
-import { announce } from "./notices.js";
 import { Prose } from "./prose.js";
 import { citationOf, labelChips, sourceList } from "./sources.js";
 import { Steps } from "./steps.js";
@@ -150,45 +150,6 @@ function madeBy({ model, created_at: asked, completed_at: answered }) {
 function asText({ content, citations }) {
   const sources = citations.map((c) => `${c.marker} ${c.title} (${c.document}, ${lineRange(c.start_line, c.end_line)})`);
   return sources.length > 0 ? `${content}\n\n${sources.join("\n")}\n` : content;
-}
-
-function copyButton(label, text) {
-  const button = iconButton("copy", label, async () => {
-    const done = await copy(text());
-    button.replaceChildren(icon(done ? "check" : "warning"));
-    button.title = done ? "Copied" : "The browser did not allow copying";
-    announce(button.title);
-    setTimeout(() => {
-      button.replaceChildren(icon("copy"));
-      button.title = label;
-    }, 1600);
-  });
-  button.classList.add("copy");
-  return button;
-}
-
-/** Give each code block of a text that stands a button that copies it. */
-function offerCode(prose) {
-  for (const block of prose.querySelectorAll("pre:not(.code > *)")) {
-    const box = h("div", { class: "code" });
-    block.replaceWith(box);
-    box.append(block, copyButton("Copy the code", () => block.textContent));
-  }
-}
-
-/** Copy a text; pages without a secure address lack the clipboard, there a selection has to do. */
-async function copy(text) {
-  if (navigator.clipboard) {
-    const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
-    if (done) return true;
-  }
-  const area = h("textarea", { class: "hidden", "aria-hidden": "true" });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  return done;
 }
 
 /** What a screen reader is told once an answer stands. */

@@ -45,6 +45,12 @@ async function problem(reply) {
   return new Problem(document.code ?? fallback.code, message, reply.status, document.request_id ?? null);
 }
 
+/** Wait for a request: [what came, null], or [null, its problem]. */
+export const tried = (promise) => promise.then((found) => [found, null], (problem) => [null, problem]);
+
+/** Wait for a request; gives its problem or null. */
+export const problemOf = async (promise) => (await tried(promise))[1];
+
 const json = async (url, options) => (await request(url, options)).json();
 
 export const chats = {

@@ -1,6 +1,6 @@
 // The list of chats: newest first, by day, searched, renamed in place, deleted and brought back.
 
-import { chats } from "./api.js";
+import { chats, problemOf } from "./api.js";
 import { arrange, debounced, h, iconButton } from "./dom.js";
 import { tell } from "./notices.js";
 import { href } from "./route.js";
@@ -207,7 +207,7 @@ export class ChatList {
   /** Show the title at once. That it was taken, and what others make of it, the stream tells. */
   async #retitle(row, chat, title) {
     showTitle(row, title, chat);
-    const problem = await chats.rename(chat.id, title).then(() => null, (error) => error);
+    const problem = await problemOf(chats.rename(chat.id, title));
     if (problem === null) return;
     const now = this.#chats.get(chat.id)?.chat ?? chat;
     showTitle(row, titleOf(now), now);

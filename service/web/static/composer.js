@@ -25,6 +25,7 @@ export class Composer {
       event.preventDefault();
       this.submit();
     });
+    new ResizeObserver(() => requestAnimationFrame(() => this.#fit())).observe(form); // more or fewer words fit in a line
     this.#changed();
   }
 
@@ -83,6 +84,10 @@ export class Composer {
   #changed() {
     sessionStorage.setItem(DRAFT, this.#box.value);
     this.#send.disabled = this.#busy || this.#box.value.trim() === "";
+    this.#fit();
+  }
+
+  #fit() {
     this.#box.style.height = "auto";
     this.#box.style.height = `${Math.min(this.#box.scrollHeight, TALLEST)}px`;
   }

@@ -1,6 +1,7 @@
 // The side panel: a document at the cited lines, with the quote marked.
 
-import { kb } from "./api.js";
+import { kb, tried } from "./api.js";
+import { quoteRanges, rows } from "./document_lines.js";
 import { debounced, h, icon, iconButton } from "./dom.js";
 import { tell } from "./notices.js";
 import { current, href } from "./route.js";
@@ -10,7 +11,6 @@ const BEFORE = 30; // lines shown around what is cited
 const AFTER = 60;
 const PAGE = 200;
 const SETTLED_MS = 250;
-const LINE_END = /\r\n|\n|\r/g; // as the index counts lines
 
 export class DocumentPanel {
   #element;
@@ -65,7 +65,7 @@ export class DocumentPanel {
     const { name, start, end, rev } = this.#route;
     const first = Math.max(1, (start ?? 1) - BEFORE);
     const last = start === null ? PAGE : end + AFTER;
-    const [text, problem] = await cited(name, first, last, rev).then((found) => [found, null], (error) => [null, error]);
+    const [text, problem] = await tried(cited(name, first, last, rev));
     if (visit !== this.#visit || !this.#isNews(text, problem)) return false;
     this.#text = text;
     if (text) this.#fill(name, text, this.#body(text, { name, start, end, citations: this.#citations }));
@@ -142,7 +142,7 @@ export class DocumentPanel {
   /** Read more lines of the text that stands there, not of what the document has become since. */
   async #part(button, text, first, last) {
     button.disabled = true;
-    const [part, problem] = await kb.read(text.name, first, last, text.revision).then((found) => [found, null], (error) => [null, error]);
+    const [part, problem] = await tried(kb.read(text.name, first, last, text.revision));
     button.disabled = false;
     if (problem?.status === 404) this.refresh();
     else if (problem) tell(problem, () => button.click());
@@ -190,45 +190,4 @@ function missing(problem, citations) {
     h("p", {}, why[problem.status] ?? problem.message),
     ...citations.map((citation) => h("blockquote", { dir: "auto" }, citation.quote)),
   );
-}
-
-/** Where the quotes stand: line number -> [from, to] in that line, in UTF-16 units. */
-function quoteRanges(text, citations) {
-  const ranges = new Map();
-  const lines = text.text.split(LINE_END);
-  for (const { quote: verbatim, start_line: first, end_line: last } of citations) {
-    const quote = verbatim.replace(LINE_END, "\n");
-    const offset = first - text.start_line;
-    const cited = lines.slice(offset, last - text.start_line + 1).join("\n");
-    const begin = offset >= 0 ? cited.indexOf(quote) : -1;
-    if (begin < 0 || quote === "") continue;
-    let position = 0;
-    cited.split("\n").forEach((line, index) => {
-      const from = Math.max(0, begin - position);
-      const to = Math.min(line.length, begin + quote.length - position);
-      if (to > from) ranges.set(first + index, [from, to]);
-      position += line.length + 1;
-    });
-  }
-  return ranges;
-}
-
-function rows(part, start, end, marked) {
-  const texts = part.text.split(LINE_END).slice(0, part.end_line - part.start_line + 1);
-  let fenced = false;
-  let front = part.start_line === 1 && texts[0].trim() === "---";
-  return texts.map((text, index) => {
-    const number = part.start_line + index;
-    const fence = /^\s*(```|~~~)/.test(text);
-    const kind = front ? "front" : fenced || fence ? "code" : /^#{1,6}\s/.test(text) ? "heading" : "text";
-    if (fence) fenced = !fenced;
-    if (index > 0 && text.trim() === "---") front = false;
-    const cited = start !== null && number >= start && number <= end;
-    return h("li", { class: "line", value: number, data: { kind, line: number, ...(cited ? { cited: "" } : {}) } }, ...content(text, marked.get(number)));
-  });
-}
-
-function content(text, range) {
-  if (!range) return [text === "" ? "\u200b" : text];
-  return [text.slice(0, range[0]), h("mark", {}, text.slice(...range)), text.slice(range[1])];
 }

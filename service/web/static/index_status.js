@@ -1,7 +1,7 @@
 // The state of the index: asked for again when it may have changed, told to whoever shows it.
 
-import { kb } from "./api.js";
-import { byId, debounced } from "./dom.js";
+import { kb, tried } from "./api.js";
+import { byId, debounced, h } from "./dom.js";
 import { counted } from "./text.js";
 
 const WORKING_MS = 1000;
@@ -53,7 +53,7 @@ export class IndexStatus {
     this.#again = this.#loading;
     if (this.#loading) return;
     this.#loading = true;
-    const [status, problem] = await kb.status().then((found) => [found, null], (error) => [null, error]);
+    const [status, problem] = await tried(kb.status());
     this.#loading = false;
     if (problem?.status === 403) return; // the key opens chats only
     const working = status === null || status.progress !== null || status.state === "starting";
@@ -76,7 +76,7 @@ function showBadge(status, news) {
   badge.setAttribute("aria-label", badge.title);
   const text = status.state === "ready" ? documents : `${stateName(status)}${progress}`;
   const parts = [text, status.state === "ready" ? `revision ${status.revision}` : documents];
-  byId("index-text").replaceChildren(parts[0], Object.assign(document.createElement("span"), { textContent: ` · ${parts[1]}` }));
+  byId("index-text").replaceChildren(parts[0], h("span", {}, ` · ${parts[1]}`));
   if (!news) return;
   badge.classList.remove("news");
   void badge.offsetWidth; // begins the animation anew

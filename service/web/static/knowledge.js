@@ -1,14 +1,15 @@
 // The knowledge view: search as you type, the documents by topic, and the state of the index.
 
 import { kb } from "./api.js";
+import { DocumentList } from "./documents.js";
 import { arrange, debounced, h, icon } from "./dom.js";
 import { gapTable } from "./gaps.js";
 import { indexCard } from "./index_card.js";
 import { folderTrouble } from "./index_status.js";
 import { failure } from "./notices.js";
-import { change, current, href } from "./route.js";
+import { change, current } from "./route.js";
 import { searchResults } from "./search_results.js";
-import { capitalized, counted } from "./text.js";
+import { capitalized } from "./text.js";
 
 const TYPING_MS = 120;
 const SETTLED_MS = 250;
@@ -29,6 +30,7 @@ export class KnowledgeView {
   #content = h("div", { class: "knowledge-content" });
   #card = h("div", { class: "index-card" });
   #columns = h("div", { class: "knowledge-columns", hidden: true }, this.#content, this.#card);
+  #documentList = new DocumentList();
   #topicList = [];
   #topicChips = new Map(); // name -> its button
   #index;
@@ -110,14 +112,10 @@ export class KnowledgeView {
   }
 
   async #documents(route, signal) {
-    const [page, gaps] = await Promise.all([kb.documents(route.topic, null, 200, signal), kb.gaps(signal)]);
+    const [documents, gaps] = await Promise.all([this.#documentList.read(route, this.#topicList, signal), kb.gaps(signal)]);
     const table = route.topic ? null : gapTable(gaps.items);
-    if (page.items.length === 0) return [table, h("p", { class: "empty" }, folderTrouble(this.#index.status) ?? NONE)].filter(Boolean);
-    const byTopic = Map.groupBy(page.items, (item) => item.topic);
-    const about = new Map(this.#topicList.map((topic) => [topic.name, topic]));
-    const sections = [...byTopic].map(([name, items]) => section(about.get(name) ?? { name, title: name, description: "" }, items, route));
-    if (page.next_cursor) sections.push(h("p", { class: "quiet" }, "There are more documents: choose a topic, or search."));
-    return table ? [table, ...sections] : sections;
+    const none = () => h("p", { class: "empty" }, folderTrouble(this.#index.status) ?? NONE);
+    return [table, documents ?? none()].filter(Boolean);
   }
 
   #showTopics(route) {
@@ -131,28 +129,4 @@ export class KnowledgeView {
     };
     arrange(this.#topics, [chip("", "All", all), ...this.#topicList.map((topic) => chip(topic.name, capitalized(topic.title), topic.documents))]);
   }
-}
-
-function section(topic, documents, route) {
-  return h(
-    "section",
-    { class: "topic" },
-    h("h2", { dir: "auto" }, capitalized(topic.title), h("span", { class: "count" }, counted(documents.length, "document"))),
-    topic.description && h("p", { class: "quiet", dir: "auto" }, topic.description),
-    h("ul", { class: "documents" }, documents.map((item) => h("li", {}, documentLink(item, route)))),
-  );
-}
-
-function documentLink(item, route) {
-  return h(
-    "a",
-    { class: "document", href: href({ view: "knowledge", topic: route.topic, doc: item.name }), data: { document: item.name } },
-    icon("file"),
-    h(
-      "span",
-      { class: "document-text" },
-      h("span", { class: "document-title", dir: "auto" }, item.title),
-      h("span", { class: "document-about", dir: "auto" }, item.description || item.name),
-    ),
-  );
 }

@@ -1,6 +1,6 @@
 // Wires the page: the address decides what is shown, a stream keeps it current.
 
-import { chats, eventsUrl, Problem, readiness } from "./api.js";
+import { chats, eventsUrl, Problem, problemOf, readiness } from "./api.js";
 import { ChatList, titleOf } from "./chat_list.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
@@ -151,7 +151,7 @@ async function showChat(id, isHere) {
 
 async function openChat(id, isHere) {
   document.body.dataset.state = "loading";
-  const problem = await conversation.open(id).then(() => null, (error) => error);
+  const problem = await problemOf(conversation.open(id));
   if (!problem) return;
   if (!(problem instanceof Problem)) throw problem;
   if (!isHere()) return;

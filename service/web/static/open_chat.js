@@ -2,7 +2,7 @@
 // the reader has gone elsewhere ends in here, where nobody sees it.
 
 import { spoken } from "./answer.js";
-import { chats, Problem } from "./api.js";
+import { chats, Problem, problemOf } from "./api.js";
 import { h } from "./dom.js";
 import { earlierButton, historyOf } from "./history.js";
 import { later } from "./live.js";
@@ -85,7 +85,7 @@ export class OpenChat {
 
   /** Leave the chat if it is gone. */
   async check() {
-    const problem = this.id === null ? null : await chats.get(this.id).then(() => null, (error) => error);
+    const problem = this.id === null ? null : await problemOf(chats.get(this.id));
     if (problem?.status === 404 && !this.#closed) this.#actions.gone(this.id);
   }
 

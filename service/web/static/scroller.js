@@ -54,7 +54,7 @@ export class Scroller {
 
   #resized() {
     if (this.#following) this.#box.scrollTop = this.#box.scrollHeight;
-    this.#button.hidden = this.atEnd;
+    this.#button.hidden = this.atEnd || this.#turn === null;
   }
 
   #below() {

@@ -1,11 +1,10 @@
 // Who is asking. Where the service wants a key the page asks for it; it becomes a cookie that no script can read.
 
-import { session } from "./api.js";
+import { problemOf, session, tried } from "./api.js";
 import { byId, h } from "./dom.js";
 import { tell } from "./notices.js";
 
 const ENDED = "sign-in-ended"; // kept while the page begins anew
-
 
 /**
  * Wait until somebody may ask, signed in where that is needed; from then on the end of a sign-in is noticed.
@@ -13,7 +12,7 @@ const ENDED = "sign-in-ended"; // kept while the page begins anew
  * sign-out.
  */
 export async function admitted(leaving) {
-  const [who, problem] = await session.get().then((found) => [found, null], (error) => [null, error]);
+  const [who, problem] = await tried(session.get());
   if (problem?.status === 401) return signedIn();
   addEventListener("refused", recheck, { once: true });
   byId("who").hidden = !who?.signed_in;
@@ -26,7 +25,7 @@ export async function admitted(leaving) {
 
 /** A request was refused: when it was for want of a sign-in, begin anew with asking for one. */
 async function recheck() {
-  const problem = await session.get().then(() => null, (error) => error);
+  const problem = await problemOf(session.get());
   if (problem?.status === 401) {
     sessionStorage.setItem(ENDED, "1");
     location.reload();
@@ -35,7 +34,7 @@ async function recheck() {
 
 async function leave(leaving) {
   await leaving();
-  const problem = await session.end().then(() => null, (error) => error);
+  const problem = await problemOf(session.end());
   if (problem === null || problem.status === 401) location.reload();
   else tell(problem, () => leave(leaving));
 }
@@ -64,7 +63,7 @@ function reason() {
 async function enter(box) {
   const key = box.value.trim();
   if (key === "") return;
-  const problem = await session.begin(key).then(() => null, (error) => error);
+  const problem = await problemOf(session.begin(key));
   if (problem === null) {
     sessionStorage.removeItem(ENDED);
     return location.reload();

@@ -1,7 +1,7 @@
 // Chats that were deleted and can be brought back for a while; only after it, or when the page is left, the service
 // is told to delete them.
 
-import { chats } from "./api.js";
+import { chats, problemOf } from "./api.js";
 import { notice, tell } from "./notices.js";
 
 const UNDO_MS = 8000;
@@ -60,7 +60,7 @@ export class Trash {
     const { chat } = this.#waiting.get(id);
     this.#waiting.delete(id);
     this.#leaving.add(id);
-    const problem = await chats.delete(id, true).then(() => null, (error) => error);
+    const problem = await problemOf(chats.delete(id, true));
     if (problem === null || problem.status === 404) return; // the stream tells when it is gone
     this.#leaving.delete(id);
     this.#changed();
