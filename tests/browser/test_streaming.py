@@ -68,6 +68,7 @@ def test_a_second_tab_and_a_reload_go_on_with_the_same_answer(
     for each in (page, other):
         expect(each.locator(".prose")).to_contain_text("word59")
         expect(each.locator("body")).to_have_attribute("data-state", "answering")
+        expect(each.locator(".chat-row[data-open]")).to_have_attribute("data-activity", "working")
     pause.end()
     for each in (page, other):
         finished(each)

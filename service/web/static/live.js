@@ -2,8 +2,8 @@
 //
 // EventSource reconnects by itself only after a broken connection; a reply other than 200 closes it for good.
 // So a closed one is opened anew after one to five seconds, at random, so that many pages do not return at once.
-// A tab that nobody has looked at yet does not connect, a hidden one lets go when another one connects, and of many
-// windows side by side the one that was looked at longest ago pauses (see Places).
+// A tab that nobody has looked at yet does not connect, a hidden one lets go after a while, and of many windows side
+// by side the one that was looked at longest ago pauses.
 
 import { Places } from "./places.js";
 
@@ -28,7 +28,7 @@ export class LiveStream {
   #carried = null; // the one whose text comes
   #source = null;
   #timer = null;
-  #places = new Places((taken) => this.#crowdChanged(taken));
+  #places = new Places(() => this.#crowdChanged());
 
   /**
    * `url(lastId, chatId)` gives the address. Handlers: event(type, data), open(resumed), lost(closed), where `closed`
@@ -103,11 +103,10 @@ export class LiveStream {
     else this.#connect();
   }
 
-  #crowdChanged(taken) {
-    const isCrowded = taken && (document.hidden || !this.#places.isFree);
-    if (this.#source !== null && isCrowded) {
-      this.#letGo();
-      this.#handlers.paused();
-    } else if (this.#source === null && this.#places.isFree) this.#looked();
+  #crowdChanged() {
+    if (this.#places.isFree && this.#source === null) this.#looked();
+    if (this.#places.isFree || this.#source === null) return;
+    this.#letGo();
+    if (!document.hidden) this.#handlers.paused();
   }
 }

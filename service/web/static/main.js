@@ -70,6 +70,7 @@ function begin(question) {
 function showState() {
   composer.busy = conversation.busy;
   document.body.dataset.state = conversation.busy ? "answering" : "ready";
+  if (conversation.chatId) list.setActivity(conversation.chatId, conversation.busy ? "working" : "");
 }
 
 function showTitle(chat) {

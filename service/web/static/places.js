@@ -11,12 +11,12 @@ export class Places {
   #channel = new BroadcastChannel(CHANNEL);
   #after = new Set(); // the windows that have taken a place after this one
 
-  /** `changed(taken)` is called when another window takes or leaves a place. */
+  /** `changed()` is called when another window takes or leaves a place. */
   constructor(changed) {
     this.#channel.addEventListener("message", ({ data: { page, taken } }) => {
       if (taken) this.#after.add(page);
       else this.#after.delete(page);
-      changed(taken);
+      changed();
     });
     addEventListener("pagehide", () => this.leave());
   }
