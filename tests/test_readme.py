@@ -201,7 +201,10 @@ def everything(client: httpx2.Client) -> Iterator[Event]:
         client.patch(f"/api/chats/{chat}", json={"title": "Harbours"})
         asked = {"content": "On which port does the lighthouse service listen?"}
         with events(client, "POST", f"/api/chats/{chat}/messages", json=asked) as turn:
-            yield from turn
+            told = list(turn)
+        yield from told
+        answer = f"/api/chats/{chat}/messages/{told[-1].data['message']['id']}"
+        client.put(f"{answer}/feedback", json={"rating": "up"})
         client.delete(f"/api/chats/{chat}")
         for event in heard:
             yield event

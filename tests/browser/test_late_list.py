@@ -110,6 +110,12 @@ def test_a_chat_is_shown_as_working_also_after_a_search(
     pause.end()
     finished(page)
     expect(row).to_have_attribute("data-activity", "")
+    pause = half_answered(page, model, "And when do they sleep?")
+    page.locator("#open-knowledge").click()
+    pause.end()
+    expect(row).to_have_attribute("data-activity", "news")
+    row.get_by_role("link").click()
+    expect(row).to_have_attribute("data-activity", "")
 
 
 def test_a_chat_that_is_brought_back_is_not_forced_on_who_reads_another(

@@ -9,7 +9,6 @@ import { Trash } from "./trash.js";
 
 const TYPING_MS = 150;
 const NAMED = 40; // characters of a title in a message
-
 export const titleOf = (chat) => chat.title ?? "New chat";
 
 export class ChatList {
@@ -102,6 +101,7 @@ export class ChatList {
 
   /** Show that a chat is being answered ("working"), has a new answer ("news"), or neither (""). */
   setActivity(id, activity) {
+    if (activity === "" && this.#activities.get(id) === "news") return; // not seen yet
     this.#activities.set(id, activity === "news" && id === this.#open ? "" : activity);
     const entry = this.#chats.get(id);
     if (entry) this.#mark(entry.row, id);

@@ -55,7 +55,6 @@ export class OpenChat {
 
   /** Load the history; `received` goes on from there. Throws a Problem, and offers to try again. */
   load() {
-    this.#failed = false;
     this.#loading = this.#load().catch((problem) => {
       this.#failed = true;
       this.#early = null;
@@ -153,11 +152,11 @@ export class OpenChat {
   }
 
   async #load() {
+    this.#failed = false;
     this.#early ??= [];
     await this.#actions.follow(this.id);
     const [chat, history] = await Promise.all([chats.get(this.id), historyOf(this.id)]);
     if (this.#closed) return;
-    this.#failed = false;
     this.#show(history);
     this.#actions.chatChanged(chat);
     const early = this.#early;
@@ -192,7 +191,7 @@ export class OpenChat {
     const { feedback: before } = this.#thread.messages.get(answer.id);
     const rated = await chats.rate(this.id, answer.id, rating, comment).catch(this.#actions.failed);
     const now = this.#thread.messages.get(answer.id);
-    if (rated && now.feedback === before) this.#thread.show({ ...now, feedback: rated.feedback }); // nothing newer was told
+    if (rated && now?.feedback === before) this.#thread.show({ ...now, feedback: rated.feedback }); // nothing newer was told
     return Boolean(rated);
   }
 
