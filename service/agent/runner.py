@@ -87,7 +87,7 @@ class TurnRunner:
         """
         return self._admission.place(caller, request)
 
-    def start(self, turn_id: str, caller: str = "", begun: Turn | None = None) -> None:
+    def start(self, turn_id: str, caller: str, begun: Turn | None = None) -> None:
         """Run a stored turn of `caller` in the background: the attempt that has `begun`, or a new one."""
         self._admission.begin(turn_id, caller)
         self._ended[turn_id] = asyncio.Event()
@@ -129,7 +129,7 @@ class TurnRunner:
         """See to what an earlier process left unfinished: resume each turn once, then end it as `interrupted`."""
         for unfinished in await self._turns.unfinished():
             if unfinished.attempt < _ATTEMPTS and (resume or unfinished.attempt == 0):
-                self.start(unfinished.id)
+                self.start(unfinished.id, unfinished.owner)
                 continue
             turn = await self._turns.begin(unfinished.id, self._model.name, only_to_end=True)
             if turn is not None:

@@ -68,10 +68,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A turn without an end, and how often it was begun."""
+    """A turn without an end, how often it was begun, and whose it is."""
 
     id: str
     attempt: int
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)

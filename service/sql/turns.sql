@@ -62,7 +62,8 @@ WHERE turn_id = :id AND kind = 'tool' ORDER BY number;
 
 -- name: open_turns
 -- Turns without an end, oldest first.
-SELECT t.id, t.attempt FROM turns t JOIN messages m ON m.id = t.id WHERE m.status IN ('queued', 'running') ORDER BY m.seq;
+SELECT t.id, t.attempt, c.owner FROM turns t JOIN messages m ON m.id = t.id JOIN chats c ON c.id = t.chat_id
+WHERE m.status IN ('queued', 'running') ORDER BY m.seq;
 
 -- name: exchanges
 -- Earlier questions of a chat with their answers, newest first; read from the end, however long the chat is.

@@ -67,13 +67,14 @@ def test_repeats_of_a_request_share_the_place_of_its_first() -> None:
         pass
 
 
-def test_a_turn_of_an_earlier_process_counts_for_the_process_only() -> None:
+def test_a_turn_of_an_earlier_process_counts_like_any_other() -> None:
     admission = Admission(Capacity(running=1, queued=1, per_caller=1))
-    admission.begin("old", "")
-    begin(admission, "a")
-    admission.end("old")
+    admission.begin("old", "ada")
     with pytest.raises(Overloaded, match="1 of your"):
-        begin(admission, "b")
+        begin(admission, "a")
+    begin(admission, "b", "bob")
+    admission.end("old")
+    begin(admission, "a")
 
 
 def test_a_turn_may_begin_with_its_question_while_all_there_are_find_room() -> None:

@@ -124,7 +124,8 @@ async def test_unfinished_turns_are_found_oldest_first(chats: Chats) -> None:
     first, second = await chats.asked("one"), await chats.begun("two")
     ended = await chats.begun("three")
     await chats.turns.finish(ended, completed("done"))
-    assert [(u.id, u.attempt) for u in await chats.turns.unfinished()] == [(first.answer.id, 0), (second.id, 1)]
+    found = [(u.id, u.attempt, u.owner) for u in await chats.turns.unfinished()]
+    assert found == [(first.answer.id, 0, "ann"), (second.id, 1, "ann")]
 
 
 async def test_earlier_exchanges_come_newest_first_and_without_failed_ones(chats: Chats) -> None:

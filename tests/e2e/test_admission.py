@@ -65,7 +65,9 @@ def test_a_flood_gets_2xx_and_429_only_and_the_process_keeps_answering(folder: P
         assert ask(client, chats[-1], QUESTION)["status"] == "completed"
 
 
-def test_no_more_are_taken_than_the_limit_says_and_a_repeat_needs_no_place(folder: Path) -> None:
+def test_no_more_are_taken_than_the_limit_says_and_a_repeat_needs_no_place_also_after_a_crash(
+    folder: Path,
+) -> None:
     settings = {"LLM_MODEL": "slow", "MAX_TURNS_PER_CALLER": "3", "SHUTDOWN_GRACE": "0.2"}
     headers = {"Prefer": "respond-async"}
     with (
@@ -83,3 +85,8 @@ def test_no_more_are_taken_than_the_limit_says_and_a_repeat_needs_no_place(folde
         chats = [new_chat(client) for _ in range(12)]
         assert Counter(pool.map(post, chats)) == {(202, False): 3, (429, False): 9}
         assert Counter(pool.map(post, chats)) == {(202, True): 3, (429, False): 9}
+
+        server.kill()
+        server.start()
+        with server.client() as client:
+            assert Counter(pool.map(post, chats)) == {(202, True): 3, (429, False): 9}
