@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Final
 
 from service.agent.fallback import FallbackModel
 from service.agent.model import ChatModel
@@ -13,8 +12,6 @@ from service.agent.traced import TracedModel
 from service.agent.window import FittedModel
 from service.settings import Settings
 from service.telemetry import Metrics, tracing
-
-_PATIENCE: Final = 20.0  # seconds of a Retry-After that are waited out
 
 
 @contextlib.asynccontextmanager
@@ -45,8 +42,7 @@ async def open_model(settings: Settings, metrics: Metrics) -> AsyncIterator[tupl
         gap=settings.llm_gap_timeout,
         attempt=settings.llm_attempt_timeout,
     )
-    # A wait that takes most of the turn leaves no time for the answer.
-    retries = attempts.Retries(settings.llm_max_retries, patience=min(_PATIENCE, settings.turn_timeout / 2))
+    retries = attempts.Retries(settings.llm_max_retries)
     budget = resilience.RetryBudget(settings.llm_retry_budget)
     async with contextlib.AsyncExitStack() as stack:
         models = []

@@ -113,7 +113,7 @@ class SdkChatModel:
                                 self._succeeded()
                             yield piece
                 except ModelError as error:
-                    delay = self._retry_delay(error, made, shown=shown)
+                    delay = self._retry_delay(error, made, request.ends, shown=shown)
                     if delay is None:
                         raise
                     self._observer.call_retried(error.code)
@@ -125,12 +125,13 @@ class SdkChatModel:
         if self._guard:
             self._guard.succeeded()
 
-    def _retry_delay(self, error: ModelError, made: int, *, shown: bool) -> float | None:
+    def _retry_delay(self, error: ModelError, made: int, ends: float, *, shown: bool) -> float | None:
         """Seconds until the next attempt after one that failed; None: give up."""
+        now = time.monotonic()
         if self._guard:
-            self._guard.failed(error.code, time.monotonic())
+            self._guard.failed(error.code, now)
         delay = None if shown else self._retries.delay(error, made)
-        if delay is None or (self._guard and not self._guard.may_retry()):
+        if delay is None or now + delay >= ends or (self._guard and not self._guard.may_retry()):
             return None
         return delay
 

@@ -114,7 +114,7 @@ async def answer(
         reply: Reply | None = None
         began = time.monotonic()
         tools = () if draft.limited else TOOLS
-        async with aclosing(model.stream(Request(messages, tools))) as pieces:
+        async with aclosing(model.stream(Request(messages, tools, ends=started + limits.seconds))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     reply = piece

@@ -1,6 +1,7 @@
 """The one protocol `ChatModel` and the values that cross it; implemented by `llm.py` and `reader.py`."""
 
 import json
+import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -102,12 +103,13 @@ class Reply:
 class Request:
     """What a model is asked: to continue `messages`. With no `tools` it must answer in text.
 
-    `max_tokens` bounds what it says, beside its own bound.
+    `max_tokens` bounds what it says, beside its own bound; after `ends`, by `time.monotonic`, nobody waits for it.
     """
 
     messages: Sequence[Message]
     tools: tuple[Tool, ...] = ()
     max_tokens: int | None = None
+    ends: float = math.inf
 
 
 class ChatModel(Protocol):

@@ -10,7 +10,7 @@ from service.agent.attempts import Retries
 from service.agent.failures import FAILURES, failure, retry_after_seconds
 from service.agent.llm import Endpoint, SdkChatModel
 from service.agent.model import Message, ToolCall
-from service.errors import SettingsError
+from service.errors import ModelError, SettingsError
 from tests.agent.asking import PATIENT, QUESTION, QUICK, REQUEST, TOOLS, ask, client, hear
 from tests.fake_faults import ECHOED_KEY, FAULTS
 from tests.fake_llm import FakeLLM
@@ -43,6 +43,18 @@ async def test_a_retry_waits_as_long_as_the_provider_asks(fake: FakeLLM) -> None
 
     assert heard.text == "Now."
     assert time.monotonic() - began >= 1
+
+
+async def test_a_wait_that_would_outlast_the_turn_ends_the_call_at_once(fake: FakeLLM) -> None:
+    fake.reply(FAULTS["429-after-20"])
+    fake.say("Too late.")
+
+    async with client(fake, retries=Retries()) as model:
+        with pytest.raises(ModelError) as refused:
+            _ = [piece async for piece in model.stream(replace(REQUEST, ends=time.monotonic() + 19))]
+
+    assert (refused.value.code, refused.value.retry_after) == ("provider_rate_limited", 20)
+    assert len(fake.requests) == 1
 
 
 def test_a_wait_up_to_20_seconds_is_kept_and_a_longer_one_ends_the_call() -> None:

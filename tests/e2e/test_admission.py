@@ -73,7 +73,6 @@ def test_no_more_are_taken_than_the_limit_says_and_a_repeat_needs_no_place_also_
     with (
         FakeLLM(lambda _: text_script("word " * 500, pause=0.1)) as fake,
         Server(folder, settings | {"LLM_BASE_URL": fake.base_url}) as server,
-        server.client() as client,
         ThreadPoolExecutor(12) as pool,
     ):
 
@@ -82,10 +81,10 @@ def test_no_more_are_taken_than_the_limit_says_and_a_repeat_needs_no_place_also_
             given = client.post(path, json={"content": "hello"}, headers=headers | key)
             return given.status_code, "Idempotent-Replayed" in given.headers
 
-        chats = [new_chat(client) for _ in range(12)]
-        assert Counter(pool.map(post, chats)) == {(202, False): 3, (429, False): 9}
-        assert Counter(pool.map(post, chats)) == {(202, True): 3, (429, False): 9}
-
+        with server.client() as client:
+            chats = [new_chat(client) for _ in range(12)]
+            assert Counter(pool.map(post, chats)) == {(202, False): 3, (429, False): 9}
+            assert Counter(pool.map(post, chats)) == {(202, True): 3, (429, False): 9}
         server.kill()
         server.start()
         with server.client() as client:
