@@ -89,6 +89,25 @@ async def test_callbacks_run_in_commit_order_and_only_for_what_was_stored(db: Da
     assert heard == [0, 1, 3, 4]
 
 
+async def test_of_a_commit_that_fails_nothing_is_told_and_every_writer_hears_of_it(db: Database) -> None:
+    heard: list[str] = []
+
+    def orphan(tx: Transaction) -> None:
+        tx.after_commit(lambda: heard.append("orphan"))
+        tx.execute("PRAGMA defer_foreign_keys = ON")  # what breaks is noticed by the commit alone
+        tx.execute("INSERT INTO turns (id, chat_id, question_id) VALUES ('t', 'none', 'none')")
+
+    def sound(tx: Transaction) -> None:
+        tx.after_commit(lambda: heard.append("sound"))
+        insert("sound")(tx)
+
+    found = await asyncio.gather(db.write(sound), db.write(orphan), return_exceptions=True)
+    assert [type(one) for one in found] == [StorageError, StorageError]
+    assert (heard, await db.read(types)) == ([], [])
+    await db.write(sound)
+    assert (heard, await db.read(types)) == (["sound"], ["sound"])
+
+
 async def test_a_callback_that_fails_stops_neither_the_writer_nor_its_callers(db: Database) -> None:
     heard: list[int] = []
 

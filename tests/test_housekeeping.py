@@ -3,16 +3,25 @@
 import contextlib
 import logging
 import sqlite3
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from service.database import open_database
+from service.chats.events import EventLog
+from service.chats.questions import QuestionStore, Ticket
+from service.chats.store import ChatStore
+from service.database import Transaction, open_database
 from service.errors import StorageError
-from service.housekeeping import CommitWatch
+from service.housekeeping import CommitWatch, Retention, prune_records
 from service.telemetry import Metrics
 
 EVENT = "INSERT INTO events (type, data, created_at) VALUES ('x', '{}', '2026-01-01T00:00:00.000Z')"
+
+KEYS = "SELECT key FROM idempotency ORDER BY created_at"
+AGE_KEYS = "UPDATE idempotency SET created_at = ? WHERE created_at = (SELECT max(created_at) FROM idempotency)"
+AGE_EVENTS = "UPDATE events SET created_at = ? WHERE chat_id = (SELECT id FROM chats ORDER BY seq DESC LIMIT 1)"
 
 
 async def test_what_the_database_refuses_is_counted_and_logged_once_a_minute(
@@ -31,3 +40,25 @@ async def test_what_the_database_refuses_is_counted_and_logged_once_a_minute(
     assert metrics.registry.get_sample_value("kb_agent_db_commits_refused_total") == 3
     assert [record.message for record in caplog.records] == ["the database refuses changes"]
     assert "locked" in str(caplog.records[0].__dict__["detail"])
+
+
+def age(tx: Transaction, then: str) -> None:
+    """Let what was stored last be of another time."""
+    tx.execute(AGE_KEYS, (then,))
+    tx.execute(AGE_EVENTS, (then,))
+
+
+async def test_keys_are_kept_for_a_day_and_events_for_as_long_as_the_settings_say(tmp_path: Path) -> None:
+    async with open_database(tmp_path) as db:
+        log = EventLog(db)
+        chats, questions = ChatStore(db, log), QuestionStore(db, log)
+        for hours in (26, 24, 0):
+            chat = await chats.create("ann", None, {})
+            await questions.post("ann", chat.id, "why", "m", Ticket(f"{hours}", "f"))
+            then = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+            await db.write(partial(age, then=then))
+        await prune_records(log, questions, Retention(timedelta(hours=25), 1_000))
+        assert await db.read(lambda c: c.execute(KEYS).fetchall()) == [("24",), ("0",)]
+        assert await db.read(lambda c: c.execute("SELECT min(id), max(id) FROM events").fetchone()) == (5, 12)
+        await prune_records(log, questions, Retention(timedelta(hours=25), 3))
+        assert await db.read(lambda c: c.execute("SELECT min(id), max(id) FROM events").fetchone()) == (10, 12)

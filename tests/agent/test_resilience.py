@@ -117,6 +117,13 @@ def test_a_probe_that_succeeds_closes_it_and_one_that_fails_opens_it_again() -> 
     assert (breaker.state, breaker.admit(38)) == ("closed", None)
 
 
+def test_a_probe_long_after_the_outage_began_opens_it_again_by_itself() -> None:
+    breaker = opened()
+    assert breaker.admit(100) is None
+    breaker.failed("provider_error", 101)
+    assert (breaker.state, breaker.admit(102)) == ("open", 14)
+
+
 def test_a_probe_that_is_refused_shows_that_the_provider_is_there() -> None:
     breaker = opened()
     assert breaker.admit(20) is None

@@ -79,12 +79,14 @@ async def test_a_stale_attempt_can_write_nothing(chats: Chats) -> None:
     for attempt in (
         chats.turns.tool_started(stale, Started(step, Asked(1, {}, 1.0))),
         chats.turns.tool_step(stale, step, {}),
+        chats.turns.save_text(stale, "wrong", ()),
         chats.turns.reset(stale, "x"),
         chats.turns.finish(stale, completed("wrong")),
     ):
         with pytest.raises(Conflict):
             await attempt
     assert await logged(chats, stale.chat_id) == before
+    assert await chats.turns.saved_text(fresh) == ("", ())
     assert (await chats.turns.finish(fresh, completed("right"))).content == "right"
 
 

@@ -76,6 +76,17 @@ def test_a_client_that_leaves_resumes_at_the_character(client: httpx2.Client) ->
     assert text == rest[-1].data["message"]["content"]
     assert all(e.type in {"answer.delta", "answer.completed"} for e in rest)
 
+    path, same = f"/api/chats/{chat_id}/events", {"last_event_id": first.id}
+    with events(client, "GET", path, params=same) as found:
+        again = [next(found)]
+        while again[-1].type != "answer.completed":
+            again.append(next(found))
+    assert first.data["text"] + "".join(e.data["text"] for e in again[:-1]) == text
+    assert again[-1] == rest[-1]
+    before = [first, *rest][-2]
+    with events(client, "GET", path, {"Last-Event-ID": before.id}, params=same) as found:  # the header wins
+        assert next(found) == rest[-1]
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_chats_are_as_they_were_after_the_process_ended(folder: Path, number: signal.Signals) -> None:
