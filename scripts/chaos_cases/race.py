@@ -8,11 +8,13 @@ from typing import Any, Final
 import httpx2
 
 from scripts.chaos_cases import census
-from scripts.chaos_cases.outcome import Outcome, Run
+from scripts.chaos_cases.outcome import Outcome, Run, until
 from scripts.chaos_cases.speech import model_settings, question, speaking
 from tests.fake_llm import FakeLLM
 
 _AT_ONCE: Final = 4
+_LET_GO: Final = 1.0  # seconds from cancelling to the end of the model's stream
+_PATIENCE: Final = 60.0
 _FINAL: Final = frozenset({"completed", "cancelled"})
 
 
@@ -58,12 +60,37 @@ class _Races:
         return message
 
 
+async def _stopped(client: httpx2.AsyncClient, fake: FakeLLM, outcome: Outcome) -> None:
+    """Cancel an answer in its middle, and see when the model is let go."""
+    path = f"/api/chats/{(await client.post('/api/chats', json={})).json()['id']}/messages"
+    body = {"content": question(path, 2000, 50)}
+    posted = await client.post(path, json=body, headers={"Prefer": "respond-async"})
+    answer = f"{path}/{posted.json()['id']}"
+
+    async def begun() -> bool:
+        return bool((await client.get(answer)).json()["content"])
+
+    async def closed() -> bool:
+        return fake.disconnects > before
+
+    outcome.check(await until(begun, _PATIENCE), f"{answer} did not begin")
+    before, began = fake.disconnects, time.monotonic()
+    text = (await client.post(f"{answer}/cancel")).json()["content"]
+    outcome.check(await until(closed, _PATIENCE), f"{answer}: the model was not let go")
+    outcome.most("model let go s", time.monotonic() - began)
+    outcome.check(bool(text), f"{answer}: its text is gone")
+
+
 async def race(run: Run) -> Outcome:
-    """Cancel answers just when they complete, three times at once and once more."""
+    """Cancel answers just when they complete, three times at once and once more; then some in their middle."""
     with FakeLLM(answer=speaking) as fake, run.servers(model_settings(fake.base_url)) as servers:
         servers.start()
         async with servers.client() as client:
             races = _Races(client, run.random("race"))
             await asyncio.gather(*(races.runner(run.amount(200, 24) // _AT_ONCE) for _ in range(_AT_ONCE)))
+            for _ in range(run.amount(20, 1)):
+                await _stopped(client, fake, races.outcome)
+        late = races.outcome.figures["model let go s"]
+        races.outcome.check(late <= run.longest(_LET_GO), f"a cancelled answer's model was let go after {late} s")
         races.outcome.violations += census.complaints(servers.database)
         return races.outcome

@@ -1,13 +1,16 @@
 """The service with a language model behind it: a scripted one, spoken to over HTTP by the real SDK."""
 
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from service.database import FILE_NAME
 from tests.e2e.conftest import write_documents
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
 from tests.fake_llm import FakeLLM
@@ -174,6 +177,24 @@ def test_a_cancelled_answer_keeps_its_text_and_closes_the_connection(
     assert client.get(f"{path}/{message}").json() == stopped
 
 
+def test_an_answer_that_outlasts_its_turn_is_ended_with_what_was_shown(folder: Path) -> None:
+    with FakeLLM() as fake:
+        fake.say("word " * 40_000, pause=0.05)
+        settings = {"LLM_BASE_URL": fake.base_url, "LLM_MODEL": "scripted", "TURN_TIMEOUT": "3"}
+        with Server(folder, settings) as server, server.client() as client:
+            found = stream(client, new_chat(client), "hello")
+            answer = found[-1].data["message"]
+            metrics = client.get("/metrics").text
+            assert fake.wait(lambda: fake.disconnects == 1)
+        assert found[-1].type == "turn.failed"
+        assert (answer["error"]["code"], answer["error"]["retryable"]) == ("turn_timeout", True)
+        assert answer["outcome"] == "limit"
+        assert answer["content"] == "".join(e.data["text"] for e in found if e.type == "answer.delta")
+        assert len(fake.requests) == 1
+    assert 'kb_agent_turns_total{outcome="limit",status="failed"} 1.0' in metrics
+    assert 'kb_agent_turn_failures_total{code="turn_timeout"} 1.0' in metrics
+
+
 def test_deleting_a_chat_stops_its_running_answer(client: httpx2.Client, fake: FakeLLM) -> None:
     fake.say("word " * 4_000, pause=0.05)
     chat_id = new_chat(client)
@@ -212,6 +233,7 @@ def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(fol
             ask_and_leave(client, chat_id, QUESTION)
             with events(client, "GET", f"/api/chats/{chat_id}/events") as found:
                 last = next(event for event in found if event.type == "answer.delta").id
+            eventually(lambda: saved(server).startswith("half of an"), what="text kept for a crash")
             server.stop(signal.SIGKILL)
         fake.say("The whole answer [1].")
         with server, server.client() as client:
@@ -222,14 +244,25 @@ def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(fol
                     if event.type in {"answer.completed", "turn.failed"}:
                         break
             answer = answer_of(client, chat_id)
+            metrics = client.get("/metrics").text
         if resume == "true":
             assert kinds[:2] == ["answer.reset", "turn.started"]
             assert (answer["status"], answer["content"]) == ("completed", "The whole answer [1].")
             assert answer["citations"][0]["document"] == "guide/ports.md"
             assert len(fake.requests) == 3
         else:
-            assert kinds == ["answer.reset", "turn.failed"]
+            assert kinds == ["answer.reset", "answer.delta", "turn.failed"]
             assert (answer["status"], answer["error"]["code"]) == ("failed", "interrupted")
+            assert answer["content"].startswith("half of an")
+            assert [step["name"] for step in answer["steps"]] == ["search_kb"]
+            assert 'kb_agent_turns_total{outcome="error",status="failed"} 1.0' in metrics
+            assert len(fake.requests) == 2
+
+
+def saved(server: Server) -> str:
+    """The answer's text as another process would find it."""
+    with closing(sqlite3.connect(f"{(server.data / FILE_NAME).as_uri()}?mode=ro", uri=True)) as database:
+        return str(database.execute("SELECT content FROM messages WHERE role = 'assistant'").fetchone()[0])
 
 
 def test_the_same_idempotency_key_asks_once(client: httpx2.Client, fake: FakeLLM) -> None:
