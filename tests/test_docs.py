@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_written_files_are_what_the_code_says() -> None:
-    assert_none(generated_docs.stale())
+    assert "\n".join(generated_docs.stale()) == ""
 
 
 @pytest.mark.parametrize(
@@ -107,26 +107,30 @@ def test_a_table_that_is_missing_unknown_or_twice_is_refused(tmp_path: Path, cha
 
 def test_every_setting_named_exists() -> None:
     known = {name.upper() for name in Settings.model_fields} | FOREIGN
-    assert_none(named.at(f"{name} is no setting") for named in documents() for name in named.settings - known)
+    unknown = [named.at(f"{name} is no setting") for named in documents() for name in named.settings - known]
+    assert unknown == []
 
 
 def test_every_metric_named_exists() -> None:
     known = {name for name, _ in generated_docs.metrics()} | {"kb_agent_build_info"}
-    assert_none(named.at(f"{name} is no metric") for named in documents() for name in named.metrics - known)
+    unknown = [named.at(f"{name} is no metric") for named in documents() for name in named.metrics - known]
+    assert unknown == []
 
 
 def test_every_event_named_exists() -> None:
     known = {kind.value for kind in EventType}
-    assert_none(named.at(f"{name} is no event") for named in documents() for name in named.events - known)
+    unknown = [named.at(f"{name} is no event") for named in documents() for name in named.events - known]
+    assert unknown == []
 
 
 def test_every_endpoint_named_exists(app: FastAPI) -> None:
-    assert_none(
+    unknown = [
         named.at(f"nothing answers {method} {path}")
         for named in documents()
         for method, path in sorted(named.endpoints)
         if not answers(app, method, path)
-    )
+    ]
+    assert unknown == []
 
 
 def answers(app: FastAPI, method: str, path: str) -> bool:
@@ -141,7 +145,7 @@ def answers(app: FastAPI, method: str, path: str) -> bool:
 
 
 def test_every_command_and_option_named_exists() -> None:
-    assert_none(wrong for named in documents() for wrong in unknown_commands(named))
+    assert [wrong for named in documents() for wrong in unknown_commands(named)] == []
 
 
 def unknown_commands(named: Document) -> Iterator[str]:
@@ -169,7 +173,7 @@ def test_a_command_that_does_not_exist_is_found(text: str, complaint: str) -> No
 
 
 def test_every_relative_link_leads_to_a_file_and_heading() -> None:
-    assert_none(wrong for named in documents() for wrong in broken_links(named))
+    assert [wrong for named in documents() for wrong in broken_links(named)] == []
 
 
 def broken_links(named: Document) -> Iterator[str]:
@@ -240,11 +244,4 @@ def test_every_error_code_named_in_the_manual_exists() -> None:
     codes = {span for span in named.spans if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", span)}
     about = {"kb_agent", "message_id", "request_id", "did_you_mean", "max_tokens"}
 
-    assert_none(named.at(f"{code} is no error code") for code in codes - known - about)
-
-
-def assert_none(breaches: Iterable[str]) -> None:
-    """Fail with every breach, one a line."""
-    found = list(breaches)
-    if found:
-        pytest.fail("\n".join(found), pytrace=False)
+    assert [named.at(f"{code} is no error code") for code in codes - known - about] == []

@@ -171,3 +171,5 @@ def test_where_the_watches_run_out_later_no_change_is_missed(wide: Path) -> None
             eventually(lambda: f"new{n}/sub/a.md" in names(client), what="a file in a folder without a watch")  # noqa: B023
             (made / "a.md").write_text(f"# New {n}\n\nThe gannet{n} is here.\n")
             eventually(lambda: bool(client.get(f"/api/kb/search?q=gannet{n}").json()["hits"]))  # noqa: B023
+        assert client.get("/api/kb/search?q=cormorant").json()["hits"] == []  # what the files held before
+        assert state(client)[0] == 144
