@@ -1,3 +1,3 @@
-"""kb-agent: answers questions about a folder of text files, every statement traced to its source."""
+"""kb-agent: answers questions about a folder of text files, every citation checked against its source."""
 
 __version__ = "0.1.0"

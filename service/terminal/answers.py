@@ -11,8 +11,8 @@ from service.client import Client
 from service.terminal.invocation import Invocation
 
 _OUTCOMES: Final = {
-    "grounded": "every statement is cited",
-    "partial": "not every statement is cited",
+    "grounded": "every citation stands",
+    "partial": "in part: citations were removed, or it was cut short",
     "not_in_kb": "the knowledge base does not tell",
     "conversational": "no search was needed",
     "stopped": "stopped",

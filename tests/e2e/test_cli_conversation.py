@@ -46,7 +46,7 @@ def test_a_conversation_at_the_terminal_keeps_to_one_chat_until_told_otherwise(
         terminal.expect("> ")
         terminal.press(f"{PORT}\n")
         terminal.expect("BEACON_PORT")
-        terminal.expect("every statement is cited")
+        terminal.expect("every citation stands")
         terminal.expect("> ")
         terminal.press("/sources\n")
         terminal.expect("    Set BEACON_PORT to change the port.")
@@ -57,7 +57,7 @@ def test_a_conversation_at_the_terminal_keeps_to_one_chat_until_told_otherwise(
         terminal.press("/new\n")
         terminal.expect("> ")
         terminal.press("\x1b[A\n")  # up: the question before, no command
-        terminal.expect("every statement is cited")
+        terminal.expect("every citation stands")
         terminal.expect("> ")
         terminal.press("\x04")
         terminal.expect("goes on from here")
@@ -107,7 +107,7 @@ def test_what_is_pasted_is_one_question(server: Server, tmp_path: Path) -> None:
     with Terminal(tmp_path, "ask", "--server", server.base_url) as terminal:
         terminal.expect("> ")
         terminal.press("\x1b[200~On which port does\nthe lighthouse service listen?\x1b[201~\n")
-        terminal.expect("every statement is cited")
+        terminal.expect("every citation stands")
         terminal.expect("> ")
         terminal.press("\x04")
         assert terminal.ended() == 0

@@ -52,6 +52,11 @@ def state(client: httpx2.Client) -> tuple[int, int, str]:
     return status["indexed"], status["pending"], status["watcher_mode"]
 
 
+def found(client: httpx2.Client, query: str) -> list[str]:
+    """Names of the documents that a search finds."""
+    return [hit["document"] for hit in client.get("/api/kb/search", params={"q": query}).json()["hits"]]
+
+
 @pytest.mark.timeout(900)
 def test_a_checkout_of_thousands_is_exact_in_time_while_chats_go_on(tmp_path: Path) -> None:
     require("git")
@@ -73,8 +78,7 @@ def test_a_checkout_of_thousands_is_exact_in_time_while_chats_go_on(tmp_path: Pa
             assert answer.json()["status"] == "completed"
             eventually(lambda: state(client)[:2] == (count, 0), LONG, f"{count} documents")  # noqa: B023
             assert names(client) == (wanted if count else set())
-            found = client.get("/api/kb/search", params={"q": "known title of d4711"}).json()["hits"]
-            assert [hit["document"] for hit in found][:1] == (["t11/s0/d4711.md"] if count else [])
+            assert found(client, "known title of d4711")[:1] == (["t11/s0/d4711.md"] if count else [])
 
 
 def peak(server: Server) -> int:
@@ -170,6 +174,6 @@ def test_where_the_watches_run_out_later_no_change_is_missed(wide: Path) -> None
             (made / "a.md").write_text(f"# New {n}\n\nThe cormorant number {n} is here.\n")
             eventually(lambda: f"new{n}/sub/a.md" in names(client), what="a file in a folder without a watch")  # noqa: B023
             (made / "a.md").write_text(f"# New {n}\n\nThe gannet{n} is here.\n")
-            eventually(lambda: bool(client.get(f"/api/kb/search?q=gannet{n}").json()["hits"]))  # noqa: B023
-        assert client.get("/api/kb/search?q=cormorant").json()["hits"] == []  # what the files held before
+            eventually(lambda: found(client, f"gannet{n}")[:1] == [f"new{n}/sub/a.md"], what="the change")  # noqa: B023
+        assert found(client, "cormorant") == []  # what the files held before
         assert state(client)[0] == 144
