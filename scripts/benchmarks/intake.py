@@ -10,7 +10,6 @@ holds the event loop's delay, the queue, the transactions before it and the sync
 import argparse
 import asyncio
 import random
-import re
 import statistics
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmarks.scale import write_folder
+from scripts.benchmarks.scale import read_words, write_folder
 from service.chats.events import EventLog
 from service.chats.store import ChatStore
 from service.database import open_database
@@ -41,8 +40,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--switch", type=float, default=SWITCH_SECONDS, help="the interpreter's switch interval")
     options = parser.parse_args(argv)
     sys.setswitchinterval(options.switch)
-    words = [w for path in sorted(options.text.rglob("*.md")) for w in re.findall(r"\w+", path.read_text("utf-8"))]
-    asyncio.run(measure(words, options.files, options.rounds))
+    asyncio.run(measure(read_words(options.text), options.files, options.rounds))
     return 0
 
 

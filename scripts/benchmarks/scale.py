@@ -39,9 +39,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--text", type=Path, default=Path("knowledge"), help="a folder of text files")
     parser.add_argument("--queries", type=int, default=300)
     options = parser.parse_args(argv)
-    words = [w for path in sorted(options.text.rglob("*.md")) for w in re.findall(r"\w+", path.read_text("utf-8"))]
-    print(asyncio.run(measure(words, options.passages, options.queries)))
+    print(asyncio.run(measure(read_words(options.text), options.passages, options.queries)))
     return 0
+
+
+def read_words(folder: Path) -> list[str]:
+    """The words of the Markdown files in a folder, in their order."""
+    return [w for path in sorted(folder.rglob("*.md")) for w in re.findall(r"\w+", path.read_text("utf-8"))]
 
 
 async def measure(words: Sequence[str], passages: int, queries: int) -> str:

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import httpx2
 
-from scripts.benchmarks.scale import passage, question, write_folder
+from scripts.benchmarks.scale import passage, question, read_words, write_folder
 from scripts.benchmarks.turn import KNOWLEDGE, Contender, program
 
 _PASSAGES = 10  # of a document
@@ -34,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("documents", type=int, nargs="?", default=0)
     documents = parser.parse_args(argv).documents
-    words = [w for path in sorted(KNOWLEDGE.rglob("*.md")) for w in re.findall(r"\w+", path.read_text("utf-8"))]
+    words = read_words(KNOWLEDGE)
     chance = random.Random(1)  # noqa: S311 - the same folder every time
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)

@@ -112,7 +112,3 @@ def _service(**settings: str) -> Iterator[Contender]:
         settings = {"KNOWLEDGE_DIR": str(KNOWLEDGE), "DATA_DIR": place, "LOG_LEVEL": "warning", **settings}
         with program("service", "serve", "--port", "0", **settings) as (base_url, pid):
             yield Contender("service", base_url, pid)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -113,7 +112,3 @@ async def _tell(http: httpx2.AsyncClient, chat: str, hearing: _Hearing, number: 
     (await http.patch(f"/api/chats/{chat}", json={"title": title})).raise_for_status()
     await asyncio.wait_for(hearing.all.wait(), 60)
     return (time.perf_counter() - began) * 1000
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

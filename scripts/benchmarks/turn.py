@@ -171,7 +171,3 @@ def wait_ready(base_url: str) -> None:
     """Return when the service says that it is ready."""
     while httpx2.get(f"{base_url}/readyz").status_code != httpx2.codes.OK:
         time.sleep(0.05)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

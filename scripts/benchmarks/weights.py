@@ -11,7 +11,6 @@ cross-validated was fitted without the question's article.
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,7 +185,3 @@ def _quoted(example: Example, fit: Fit) -> list[str]:
 
 def _named(names: Sequence[str], values: Sequence[float]) -> str:
     return ", ".join(f"{name}={value:.2f}" for name, value in zip(names, values, strict=True))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
