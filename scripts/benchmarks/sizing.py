@@ -71,7 +71,7 @@ def _started(label: str, folder: Path, data: Path) -> Iterator[Contender]:
     began = time.perf_counter()
     with program("service", "serve", "--port", "0", **settings) as (address, pid):
         service = Contender(label, address, pid)
-        while httpx2.get(f"{address}/readyz").status_code != httpx2.codes.OK:
+        while httpx2.get(f"{address}/readyz", timeout=_READY).status_code != httpx2.codes.OK:
             if time.perf_counter() - began > _READY:
                 raise TimeoutError(label)
             time.sleep(0.1)
