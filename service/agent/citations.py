@@ -42,10 +42,14 @@ def may_be_marker(inner: str) -> bool:
 
 
 class CitationFilter:
-    """Passes an answer's text through, piece by piece, and collects its citations."""
+    """Passes an answer's text through, piece by piece, and collects its citations.
 
-    def __init__(self, sources: Mapping[int, Source]) -> None:
+    `nonce` marks the results that the model was given; small models take it for an id.
+    """
+
+    def __init__(self, sources: Mapping[int, Source], nonce: str | None = None) -> None:
         self._sources = sources
+        self._nonce = nonce
         self._held = ""
         self._claim = ""  # what the last marker stands for
         self._since = ""  # the text since then
@@ -137,6 +141,8 @@ class CitationFilter:
 
     def _named(self, inner: str) -> list[Source] | None:
         """Find the passages a bracket names; None when it is no marker, empty when none of them stands."""
+        if inner.strip() == self._nonce:
+            return []
         numbers = _NUMBERS.fullmatch(inner)
         if numbers:
             wanted = _expanded(numbers[1])

@@ -110,7 +110,7 @@ async def answer(
             yield ToolFinished(step, result)
         draft.limited = limits.reached(draft, time.monotonic() - started)
         waits = own_search is not None and not draft.searched and draft.limited != "used_up"
-        markers = CitationFilter(toolbox.sources)
+        markers = CitationFilter(toolbox.sources, toolbox.nonce)
         reply: Reply | None = None
         began = time.monotonic()
         tools = () if draft.limited else TOOLS

@@ -85,7 +85,7 @@ class Toolbox:
         self._folder_note = folder_note
         self._results: dict[tuple[str, str], tuple[str, int | None]] = {}
         self._ids: dict[tuple[str, str, int, str], int] = {}
-        self._nonce = secrets.token_hex(4)
+        self.nonce = secrets.token_hex(4)
         self.sources: dict[int, Source] = {}
         self.kb_revision: int | None = None
         self.near_terms: dict[str, None] = {}
@@ -128,7 +128,7 @@ class Toolbox:
             self._ids[source.document, source.revision, source.start_line, source.text] = source.id
 
     def _message(self, call: ToolCall, body: Mapping[str, Any]) -> Message:
-        return Message("tool", enclose(body, self._nonce), call_id=call.id)
+        return Message("tool", enclose(body, self.nonce), call_id=call.id)
 
     def _runner(self, name: str) -> Callable[[str], Awaitable[tuple[dict[str, Any], int]]]:
         runner = self._run.get(name)

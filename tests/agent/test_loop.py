@@ -211,6 +211,13 @@ async def test_the_same_call_again_is_answered_from_memory_and_told(fake: FakeLL
     assert "same call" in fake.requests[-1].messages[-1]["content"]
 
 
+async def test_what_marks_the_results_is_no_source_and_is_not_shown(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.say(f"It is 8123 [{toolbox.nonce}]. It changes [1].")
+    _, draft = await run(fake, toolbox)
+    assert (draft.text, draft.citations_dropped) == ("It is 8123. It changes [1].", 1)
+
+
 async def run_again(fake: FakeLLM, toolbox: Toolbox) -> tuple[list[TurnEvent], Draft]:
     """Answer what an attempt left that ended after the model's first reply."""
     fake.say("unused")
