@@ -20,56 +20,56 @@ from service.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """What a code means: the problem, what to do, and whether asking again may help."""
+class Meaning:
+    """What a code tells people: the problem, what to do, and whether asking again may help."""
 
     retryable: bool
     problem: str
     advice: str
 
 
-FAILURES: Mapping[str, Failure] = {
-    "provider_unreachable": Failure(
+FAILURES: Mapping[str, Meaning] = {
+    "provider_unreachable": Meaning(
         True, "the model endpoint cannot be reached", "check LLM_BASE_URL and that its server runs"
     ),
-    "provider_unavailable": Failure(
+    "provider_unavailable": Meaning(
         True, "the model endpoint failed again and again and is left alone", "ask again later, or look at its log"
     ),
-    "provider_timeout": Failure(
+    "provider_timeout": Meaning(
         True, "the model sent nothing in time", "ask again, or raise LLM_FIRST_BYTE_TIMEOUT"
     ),
-    "stream_interrupted": Failure(True, "the connection to the model broke before the answer's end", "ask again"),
-    "stalled": Failure(
+    "stream_interrupted": Meaning(True, "the connection to the model broke before the answer's end", "ask again"),
+    "stalled": Meaning(
         True, "the model fell silent before the answer's end", "ask again, or raise LLM_GAP_TIMEOUT"
     ),
-    "attempt_timeout": Failure(
+    "attempt_timeout": Meaning(
         True, "the model was not done in time", "ask for less, or raise LLM_ATTEMPT_TIMEOUT"
     ),
-    "provider_rate_limited": Failure(True, "the model endpoint limits the rate of requests", "ask again later"),
-    "provider_quota": Failure(
+    "provider_rate_limited": Meaning(True, "the model endpoint limits the rate of requests", "ask again later"),
+    "provider_quota": Meaning(
         False, "the account behind LLM_API_KEY has no quota left", "add credit or use another key"
     ),
-    "provider_auth": Failure(False, "the model endpoint refused the key or the request", "check LLM_API_KEY"),
-    "unknown_model": Failure(
+    "provider_auth": Meaning(False, "the model endpoint refused the key or the request", "check LLM_API_KEY"),
+    "unknown_model": Meaning(
         False, "the model endpoint does not know the model or the path", "check LLM_MODEL and LLM_BASE_URL"
     ),
-    "context_too_long": Failure(
+    "context_too_long": Meaning(
         False, "the conversation does not fit the model's window", "start a new chat, or check LLM_CONTEXT_TOKENS"
     ),
-    "bad_request": Failure(
+    "bad_request": Meaning(
         False, "the model endpoint refused the request", "check that the model can stream and call tools"
     ),
-    "provider_error": Failure(
+    "provider_error": Meaning(
         True, "the model endpoint failed", "ask again; if it stays, look at the endpoint's log"
     ),
-    "incomplete_response": Failure(
+    "incomplete_response": Meaning(
         True, "the model's answer ended before it was complete", "ask again; if it stays, check LLM_BASE_URL"
     ),
-    "provider_protocol_error": Failure(
+    "provider_protocol_error": Meaning(
         True, "the model endpoint sent what is no chat-completions stream", "check LLM_BASE_URL"
     ),
-    "empty_answer": Failure(True, "the model answered with nothing", "ask again or put it differently"),
-    "answer_too_long": Failure(
+    "empty_answer": Meaning(True, "the model answered with nothing", "ask again or put it differently"),
+    "answer_too_long": Meaning(
         False, "the model's answer passed the size limit and was stopped", "ask for less, or lower LLM_MAX_TOKENS"
     ),
 }

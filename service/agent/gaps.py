@@ -9,9 +9,9 @@ from typing import Final
 
 from service.agent.draft import Draft
 from service.agent.evidence import Situation
+from service.agent.first_search import query_of
 from service.agent.loop import Limits, answer
 from service.agent.model import Message
-from service.agent.questions import understand
 from service.agent.reader import NAME, BuiltInReader
 from service.agent.tools import Toolbox
 from service.chats.gaps import Finding, GapStore, OpenGap
@@ -26,7 +26,6 @@ _REST: Final = 1.0  # seconds in which changes are gathered
 _SHARE: Final = 4  # times as long as a look took, nothing is looked at
 _LIMITS: Final = Limits(llm_calls=8, tool_calls=8, seconds=10, window=1_000_000)
 _RESULT_CHARS: Final = 16_000
-_QUERY_CHARS: Final = 2_000
 _SEEN: Final = 64
 _REVISION_CHARS: Final = 16  # of a revision's 64; enough to tell two apart
 
@@ -36,11 +35,11 @@ def finding(asked: Situation, draft: Draft, toolbox: Toolbox, outcome: Outcome) 
     fruitless = draft.searched and not toolbox.sources
     if not draft.citations and outcome is not Outcome.NOT_IN_KB and not fruitless:
         return None
-    query = understand(asked.question, asked.earlier).query.strip() or asked.question
+    query = query_of(asked)
     gap_id, terms = _identity(query)
     return Finding(
         gap_id,
-        query[:_QUERY_CHARS],
+        query,
         terms,
         tuple(toolbox.near_terms),
         tuple(dict.fromkeys(_short(source.revision) for source in toolbox.sources.values()))[:_SEEN],

@@ -68,7 +68,7 @@ def small_talk(kind: Intent, message: str) -> str:
     """The reply to a message that is no question for the knowledge base."""
     spoken = language(message)
     if kind == "greeting":
-        return f"{_GREETING[spoken]}"
+        return _GREETING[spoken]
     if kind == "thanks":
         return _THANKS[spoken]
     return {"about": _ABOUT, "farewell": _FAREWELL, "assent": _ASSENT}.get(kind, _NOTHING)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from service.chats.records import timestamp
-from service.chats.store import NEWEST, Page
+from service.chats.store import NEWEST, Page, page_of
 from service.database import Database, Transaction, load_queries
 
 GapState = Literal["open", "resolved", "all"]
@@ -73,8 +73,7 @@ class GapStore:
         """List the gaps of an owner's questions, of everyone's for None, the largest first, from a key on."""
         row = {"owner": owner, "limit": limit + 1, "before": before, "state": state}
         found = await self._db.read(lambda c: [_gap(*r) for r in c.execute(_sql()["page"], row)])
-        kept = tuple(found[:limit])
-        return Page(kept, kept[-1].seq if len(found) > limit else None)
+        return page_of(found, limit)
 
     async def count_open(self) -> int:
         """How many gaps are open."""

@@ -63,15 +63,13 @@ class ChatStore:
 
     async def page(self, owner: str, limit: int, before: int = NEWEST, words: str = "") -> Page[Chat]:
         """List chats, newest first, older than the key `before`; with `words` those that hold all of them."""
-        name = "chats_found" if words.strip() else "chats_page"
-        parameters = {"owner": owner, "before": before, "limit": limit + 1}
-        if name == "chats_found":
-            match = _match(words)
-            if match is None:
-                return Page((), None)
-            parameters |= {"match": match}
+        match = _match(words)
+        if words.strip() and match is None:
+            return Page((), None)
+        name = "chats_page" if match is None else "chats_found"
+        parameters = {"owner": owner, "before": before, "limit": limit + 1, "match": match}
         found = await self._db.read(lambda c: c.execute(self._sql[name], parameters).fetchall())
-        return _page([rows.chat(row) for row in found], limit)
+        return page_of([rows.chat(row) for row in found], limit)
 
     async def update(
         self, owner: str, chat_id: str, title: str | None = None, metadata: Mapping[str, str] | None = None
@@ -146,7 +144,7 @@ class ChatStore:
         def work(connection: sqlite3.Connection) -> Page[Message]:
             self._find.chat(connection, owner, chat_id)
             found = connection.execute(self._sql[f"messages_{order}ending"], parameters).fetchall()
-            return _page(self._find.with_steps(connection, chat_id, found), limit)
+            return page_of(self._find.with_steps(connection, chat_id, found), limit)
 
         return await self._db.read(work)
 
@@ -167,7 +165,8 @@ class ChatStore:
         self._log.append(tx, kind, {"chat": public(chat)}, owner=owner, chat_id=chat.id)
 
 
-def _page(items: Sequence[Any], limit: int) -> Page[Any]:
+def page_of(items: Sequence[Any], limit: int) -> Page[Any]:
+    """Make a page of at most `limit` items; of one more, where it was found, only that another page follows."""
     kept = tuple(items[:limit])
     return Page(kept, kept[-1].seq if len(items) > limit else None)
 
