@@ -76,6 +76,19 @@ def test_an_operation_says_what_it_does_and_takes(operation: dict[str, Any]) -> 
     assert all(response["description"] for _, response in responses(operation))
 
 
+def test_what_a_reply_tells_in_its_headers_is_described() -> None:
+    told = {
+        (name, status, header)
+        for name, operation in OPERATIONS.items()
+        for status, response in responses(operation)
+        for header in response.get("headers", ())
+    }
+    document, asked = "GET /api/kb/documents/{name}", "POST /api/chats/{chat_id}/messages"
+    assert {("POST /api/chats", "201", "Location"), (asked, "201", "Location"), (asked, "202", "Location")} <= told
+    assert {(asked, "429", "Retry-After"), (asked, "401", "WWW-Authenticate")} <= told
+    assert {(asked, "404", "X-Request-ID"), (document, "200", "ETag"), (document, "304", "ETag")} <= told
+
+
 def parts(value: Any) -> Iterator[dict[str, Any]]:
     """Every object in a document."""
     if isinstance(value, dict):

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
@@ -219,7 +219,6 @@ Resume = Annotated[str | None, Depends(_resume)]
 PageLimit = Annotated[int, Query(ge=1, le=200, description="Most items on a page.")]
 ChatId = Annotated[str, Path(max_length=100, description="Id of the chat.", examples=["chat_0f3c9a"])]
 MessageId = Annotated[str, Path(max_length=100, description="Id of the message.", examples=["msg_7b21d4"])]
-Snapshot = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 def scope_of(caller: str, chat_id: str) -> Scope:

@@ -3,21 +3,20 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from service.access.records import KeyScope
 from service.api.deps import KB, NumberKey, PageLimit, ServicesDep, VisitDep, cursor_of
 from service.api.problems import documented
+from service.api.schemas import Out
 from service.chats.gaps import GapState
 from service.chats.store import NEWEST
 
 router = APIRouter(prefix="/api/kb", tags=["knowledge base"], dependencies=[KB])
 
 
-class GapOut(BaseModel):
+class GapOut(Out):
     """Questions with the same terms that the knowledge base could not answer."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: str = Field(description="Stable: made of the terms.", examples=["gap_5f0c1d2e3a4b5c6d7e8f9a0b"])
     question: str = Field(description="The newest, at most 500 characters.", examples=["Is there dark mode?"])

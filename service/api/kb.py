@@ -4,23 +4,19 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from service.agent.keeping import RevisionText, as_current, read_revision
 from service.api.deps import KB, Caller, NameKey, PageLimit, ServicesDep, cursor_of
 from service.api.problems import documented, with_headers
-from service.api.schemas import Pair
+from service.api.schemas import WORDED, Out, Pair
 from service.api.search_results import SearchOut
 from service.api.sse import left
 
 router = APIRouter(prefix="/api/kb", tags=["knowledge base"], dependencies=[KB])
 
 
-class _Out(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class TopicOut(_Out):
+class TopicOut(Out):
     """A topic."""
 
     name: str = Field(description="Its name.", examples=["streaming"])
@@ -35,7 +31,7 @@ class TopicList(BaseModel):
     items: list[TopicOut] = Field(description="By name.")
 
 
-class DocumentOut(_Out):
+class DocumentOut(Out):
     """A document of the index."""
 
     name: str = Field(description="Its name, the path in the folder.", examples=["streaming/resume.md"])
@@ -58,7 +54,7 @@ class DocumentPage(BaseModel):
     next_cursor: str | None = Field(description="Cursor of the next page; null on the last.", examples=[None])
 
 
-class DocumentTextOut(_Out):
+class DocumentTextOut(Out):
     """Lines of a document, from the indexed text."""
 
     name: str = Field(description="Its name.", examples=["streaming/resume.md"])
@@ -86,7 +82,7 @@ class DocumentTextOut(_Out):
     )
 
 
-class SkippedOut(_Out):
+class SkippedOut(Out):
     """A file that is not indexed."""
 
     name: str = Field(description="Its name, escaped where it is not text.", examples=["notes/photo.md"])
@@ -94,7 +90,7 @@ class SkippedOut(_Out):
     detail: str = Field(description="What to do about it.", examples=["not UTF-8; save it as UTF-8"])
 
 
-class StatusOut(_Out):
+class StatusOut(Out):
     """Where the index stands."""
 
     state: str = Field(
@@ -139,12 +135,6 @@ class ReindexOut(BaseModel):
     revision: int = Field(description="Revision of the index now.", examples=[4])
 
 
-def _words(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value
-
-
 Query_ = Annotated[
     str,
     Query(
@@ -154,7 +144,7 @@ Query_ = Annotated[
         examples=["resume stream"],
         json_schema_extra={"pattern": r"\S"},
     ),
-    AfterValidator(_words),
+    WORDED,
 ]
 Topic = Annotated[str | None, Query(max_length=200, description="Only this topic.", examples=[None])]
 Name = Annotated[str, Path(max_length=4096, description="The document's name.", examples=["streaming/resume.md"])]

@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from service.access.control import AccessControl
 from service.access.records import Key, KeyScope, stamp
 from service.access.store import NAME, Issued, Terms
 from service.api.deps import ADMIN, ServicesDep
 from service.api.problems import documented
-from service.api.schemas import WHOLE, TokensOut
+from service.api.schemas import WHOLE, In, TokensOut
 
 router = APIRouter(prefix="/api/keys", tags=["keys"], dependencies=[ADMIN])
 
@@ -30,10 +30,8 @@ TokensADay = Annotated[
 Name = Annotated[str, Path(max_length=64, description="Name of a key, or the id of one.", examples=["anna"])]
 
 
-class NewKey(BaseModel):
+class NewKey(In):
     """A key to make."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(
         max_length=64,
@@ -43,26 +41,22 @@ class NewKey(BaseModel):
     )
     scopes: frozenset[KeyScope] = Field(
         default=frozenset({KeyScope.CHAT, KeyScope.KB}),
-        min_length=1,
         description="What it opens.",
         examples=[["chat", "kb"]],
+        json_schema_extra={"minItems": 1},
     )
     days: Days = None
     tokens_a_day: TokensADay = None
 
 
-class KeyChange(BaseModel):
+class KeyChange(In):
     """What to change of a key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tokens_a_day: TokensADay
 
 
-class Rotation(BaseModel):
+class Rotation(In):
     """How a key is replaced."""
-
-    model_config = ConfigDict(extra="forbid")
 
     days: Annotated[
         float | None,

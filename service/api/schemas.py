@@ -27,6 +27,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+WORDED: Final = AfterValidator(_text)
 # Makes a strict integer what JSON takes for one: 1.0 is one, "1" and true are none. Stands behind its bounds.
 WHOLE: Final = BeforeValidator(_whole)
 
@@ -35,7 +36,7 @@ Storable = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"p
 Text = Annotated[
     str,
     AfterValidator(_storable),
-    AfterValidator(_text),
+    WORDED,
     Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}),
 ]
 Title = Annotated[
@@ -51,15 +52,19 @@ Metadata = Annotated[
 Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
-class _In(BaseModel):
+class In(BaseModel):
+    """What is taken: no field but those that it names."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class _Out(BaseModel):
+class Out(BaseModel):
+    """What is given: made of a value inside by its attributes."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class TokensOut(_Out):
+class TokensOut(Out):
     """The model's tokens of a caller's day."""
 
     used: int = Field(description="Used today, question and answer together.", examples=[18_400])
@@ -67,27 +72,27 @@ class TokensOut(_Out):
     resets_at: datetime = Field(description="When the day ends.", examples=["2026-11-23T00:00:00Z"])
 
 
-class NewChat(_In):
+class NewChat(In):
     """A chat to make; every field may be left out."""
 
     title: Title | None = None
     metadata: Metadata = Field(default_factory=dict)
 
 
-class ChatChange(_In):
+class ChatChange(In):
     """What to change of a chat; what is left out stays."""
 
     title: Title | None = None
     metadata: Metadata | None = None
 
 
-class Question(_In):
+class Question(In):
     """A question to the knowledge base."""
 
     content: Text = Field(description="The question.", examples=["How do I resume a stream?"])
 
 
-class ChatOut(_Out):
+class ChatOut(Out):
     """A chat."""
 
     id: str = Field(description="Opaque id.", examples=["chat_0f3c9a"])
@@ -107,7 +112,7 @@ class ChatDetail(ChatOut):
     )
 
 
-class CitationOut(_Out):
+class CitationOut(Out):
     """A verified source of a statement."""
 
     marker: str = Field(description="As it stands in the content.", examples=["[1]"])
@@ -125,7 +130,7 @@ class CitationOut(_Out):
     )
 
 
-class StepOut(_Out):
+class StepOut(Out):
     """A tool call of an answer."""
 
     number: int = Field(description="Order within the answer; numbers may have gaps.", examples=[2])
@@ -140,7 +145,7 @@ class StepOut(_Out):
     )
 
 
-class UsageOut(_Out):
+class UsageOut(Out):
     """Tokens and calls."""
 
     prompt_tokens: int = Field(description="As the provider counted.", examples=[812])
@@ -148,7 +153,7 @@ class UsageOut(_Out):
     llm_calls: int = Field(description="Calls of the model.", examples=[2])
 
 
-class FailureOut(_Out):
+class FailureOut(Out):
     """Why a turn failed."""
 
     code: str = Field(description="Stable name.", examples=["provider_unreachable"])
@@ -161,7 +166,7 @@ class FailureOut(_Out):
     )
 
 
-class FeedbackIn(_In):
+class FeedbackIn(In):
     """What its reader thinks of an answer."""
 
     rating: Literal["up", "down"] = Field(description="Good or bad.", examples=["up"])
@@ -170,14 +175,14 @@ class FeedbackIn(_In):
     )
 
 
-class FeedbackOut(_Out):
+class FeedbackOut(Out):
     """What its reader thinks of an answer."""
 
     rating: Literal["up", "down"] = Field(description="Good or bad.", examples=["up"])
     comment: str | None = Field(description="Why.", examples=["exactly what I needed"])
 
 
-class MessageOut(_Out):
+class MessageOut(Out):
     """A question or an answer."""
 
     id: str = Field(description="Opaque id.", examples=["msg_7b21d4"])

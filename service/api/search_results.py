@@ -2,16 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from service.api.schemas import Pair
-
-
-class _Out(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+from service.api.schemas import Out, Pair
 
 
-class ScorePartOut(_Out):
+class ScorePartOut(Out):
     """What one word of the question adds to a score: weight * saturation * (1 + the bonuses)."""
 
     word: str = Field(description="The word of the question, or the one searched instead.", examples=["resume"])
@@ -32,7 +28,7 @@ class ScorePartOut(_Out):
     score: float = Field(description="What it adds to the score.", examples=[6.64])
 
 
-class HitOut(_Out):
+class HitOut(Out):
     """A passage that matched."""
 
     document: str = Field(description="The document's name.", examples=["streaming/resume.md"])
@@ -53,7 +49,7 @@ class HitOut(_Out):
     revision: str = Field(description="SHA-256 of the document's bytes.", examples=["9f86d081884c7d65"])
 
 
-class SearchOut(_Out):
+class SearchOut(Out):
     """What a search found."""
 
     query: str = Field(description="As it was asked.", examples=["resume stream"])

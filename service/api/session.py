@@ -3,21 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from service.access.control import AccessControl
 from service.access.records import KeyScope, Principal
 from service.api.deps import COOKIE, KNOWN, OPEN, ServicesDep, VisitDep
 from service.api.problems import documented
-from service.api.schemas import TokensOut
+from service.api.schemas import In, TokensOut
 
 router = APIRouter(prefix="/api/session", tags=["keys"])
 
 
-class SignIn(BaseModel):
+class SignIn(In):
     """A key to sign in with."""
-
-    model_config = ConfigDict(extra="forbid")
 
     key: SecretStr = Field(min_length=1, max_length=500, description="The API key.", examples=["kba_k7m2x4aa_…"])
 

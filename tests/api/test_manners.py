@@ -6,17 +6,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.e2e.conftest import DOCUMENTS, write_documents
-from tests.server import Server, eventually
+from tests.e2e.conftest import DOCUMENTS, serving
+from tests.server import eventually
 
 PORTS = "/api/kb/documents/guide/ports.md"
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    folder = write_documents(tmp_path_factory.mktemp("manners"))
-    with Server(folder) as server, server.client() as opened:
-        eventually(lambda: opened.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+    with serving(tmp_path_factory.mktemp("manners")) as server, server.client() as opened:
         yield opened
 
 

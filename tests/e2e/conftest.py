@@ -1,5 +1,6 @@
 """A knowledge folder of a few documents, and servers over it."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,16 @@ def write_documents(folder: Path) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def serving(folder: Path, model: FakeLLM | None = None, **settings: str) -> Iterator[Server]:
+    """A server over the small knowledge base in `folder`, all of it indexed; `model` answers, else the reader."""
+    scripted = {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "scripted"} if model is not None else {}
+    with Server(write_documents(folder), scripted | settings) as server:
+        with server.client() as client:
+            eventually(lambda: bool(client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS)))
+        yield server
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a small knowledge base in it, for a server of the test's own."""
@@ -37,8 +48,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server with the built-in reader, for tests that neither stop it nor change its files."""
-    with Server(write_documents(tmp_path_factory.mktemp("shared"))) as server, server.client() as client:
-        eventually(lambda: client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+    with serving(tmp_path_factory.mktemp("shared")) as server:
         yield server
 
 
@@ -59,7 +69,6 @@ def compat_model() -> Iterator[FakeLLM]:
 def compat_server(compat_model: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server for clients of OpenAI: two model names, two places, a quick heartbeat."""
     settings = {
-        "LLM_BASE_URL": compat_model.base_url,
         "LLM_MODEL": "fake",
         "LLM_MAX_RETRIES": "0",
         "LLM_BREAKER_FAILURES": "0",
@@ -67,9 +76,7 @@ def compat_server(compat_model: FakeLLM, tmp_path_factory: pytest.TempPathFactor
         "MAX_TURNS_PER_CALLER": "2",
         "SSE_HEARTBEAT": "0.2",
     }
-    folder = write_documents(tmp_path_factory.mktemp("openai"))
-    with Server(folder, settings) as server, server.client() as client:
-        eventually(lambda: client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+    with serving(tmp_path_factory.mktemp("openai"), compat_model, **settings) as server:
         yield server
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 JSON = {"Content-Type": "application/json"}
 
 
-def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+def assert_problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """Check that a response is the problem it should be; give its body."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
@@ -54,7 +54,9 @@ def test_a_message_that_is_malformed_changes_nothing(
 ) -> None:
     chat_id = new_chat(client)
     before = client.get(f"/api/chats/{chat_id}").json()
-    body = problem(client.post(f"/api/chats/{chat_id}/messages", content=content, headers=JSON), status, code)
+    body = assert_problem(
+        client.post(f"/api/chats/{chat_id}/messages", content=content, headers=JSON), status, code
+    )
     assert "aaaa" not in json.dumps(body), "no echo of what was sent"
     assert client.get(f"/api/chats/{chat_id}").json() == before
     assert client.get(f"/api/chats/{chat_id}/messages").json()["items"] == []
@@ -90,13 +92,16 @@ def test_an_error_says_which_field_is_wrong_and_what_it_takes(
 
 def test_an_error_says_what_to_do(client: httpx2.Client) -> None:
     chats = "/api/chats"
-    assert "GET, HEAD, OPTIONS, POST" in problem(client.put(chats), 405, "method_not_allowed")["detail"]
-    assert "next_cursor" in problem(client.get(f"{chats}?cursor=x"), 422, "invalid_cursor")["detail"]
-    assert "Host header" in problem(client.get(chats, headers={"Origin": "null"}), 403, "foreign_origin")["detail"]
-    assert "--scope admin" in problem(client.get("/api/keys"), 403, "scope_missing")["detail"]
-    assert "deleted" in problem(client.get(f"{chats}/none"), 404, "chat_not_found")["detail"]
+    assert "GET, HEAD, OPTIONS, POST" in assert_problem(client.put(chats), 405, "method_not_allowed")["detail"]
+    assert "next_cursor" in assert_problem(client.get(f"{chats}?cursor=x"), 422, "invalid_cursor")["detail"]
+    assert (
+        "Host header"
+        in assert_problem(client.get(chats, headers={"Origin": "null"}), 403, "foreign_origin")["detail"]
+    )
+    assert "--scope admin" in assert_problem(client.get("/api/keys"), 403, "scope_missing")["detail"]
+    assert "deleted" in assert_problem(client.get(f"{chats}/none"), 404, "chat_not_found")["detail"]
     revision = "/api/kb/documents/guide/ports.md?revision=0"
-    assert "leave the revision out" in problem(client.get(revision), 404, "revision_not_found")["detail"]
+    assert "leave the revision out" in assert_problem(client.get(revision), 404, "revision_not_found")["detail"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_a_query_that_is_not_utf8_is_refused_everywhere(client: httpx2.Client, p
     if path.startswith("/v1"):
         assert (response.status_code, "UTF-8" in response.json()["error"]["message"]) == (400, True)
     else:
-        assert "UTF-8" in problem(response, 422, "invalid_input")["detail"]
+        assert "UTF-8" in assert_problem(response, 422, "invalid_input")["detail"]
 
 
 def test_a_change_of_nothing_leaves_a_chat_as_it_is(client: httpx2.Client) -> None:
@@ -122,7 +127,7 @@ def test_a_body_that_a_foreign_form_could_send_is_refused(client: httpx2.Client,
     response = client.post(
         f"/api/chats/{chat_id}/messages", content=b'{"content": "hello"}', headers={"Content-Type": kind}
     )
-    problem(response, 415, "unsupported_media_type")
+    assert_problem(response, 415, "unsupported_media_type")
     assert client.get(f"/api/chats/{chat_id}/messages").json()["items"] == []
 
 
@@ -152,14 +157,14 @@ def test_an_unknown_chat_is_not_found(client: httpx2.Client, method: str, path: 
     "cursor", ["x", "!!!!", "LTE=", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "2aHZog==", "é", "a" * 150]
 )
 def test_a_cursor_that_no_page_gave_is_refused(client: httpx2.Client, cursor: str) -> None:
-    problem(client.get("/api/chats", params={"cursor": cursor}), 422, "invalid_cursor")
+    assert_problem(client.get("/api/chats", params={"cursor": cursor}), 422, "invalid_cursor")
     chat_id = new_chat(client)
-    problem(client.get(f"/api/chats/{chat_id}/messages", params={"cursor": cursor}), 422, "invalid_cursor")
+    assert_problem(client.get(f"/api/chats/{chat_id}/messages", params={"cursor": cursor}), 422, "invalid_cursor")
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 201}, {"limit": "many"}, {"limit": ""}])
 def test_a_page_size_out_of_bounds_is_refused(client: httpx2.Client, query: dict[str, str | int]) -> None:
-    body = problem(client.get("/api/chats", params=query), 422, "invalid_input")
+    body = assert_problem(client.get("/api/chats", params=query), 422, "invalid_input")
     assert body["errors"][0]["field"] == "query.limit"
 
 
@@ -169,13 +174,13 @@ def test_a_page_size_out_of_bounds_is_refused(client: httpx2.Client, query: dict
 )
 def test_a_chat_with_bad_fields_is_not_made(client: httpx2.Client, body: dict[str, Any]) -> None:
     before = client.get("/api/chats").json()
-    problem(client.post("/api/chats", json=body), 422, "invalid_input")
+    assert_problem(client.post("/api/chats", json=body), 422, "invalid_input")
     assert client.get("/api/chats").json() == before
 
 
 @pytest.mark.parametrize("q", ["", "   ", "a" * 2001])
 def test_a_search_for_nothing_or_too_much_is_refused(client: httpx2.Client, q: str) -> None:
-    problem(client.get("/api/kb/search", params={"q": q}), 422, "invalid_input")
+    assert_problem(client.get("/api/kb/search", params={"q": q}), 422, "invalid_input")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +202,7 @@ def test_a_document_that_is_not_indexed_is_not_found(client: httpx2.Client, name
 
 
 def test_a_document_name_with_a_slip_gets_the_name_that_exists(client: httpx2.Client) -> None:
-    body = problem(client.get("/api/kb/documents/guide/port.md"), 404, "document_not_found")
+    body = assert_problem(client.get("/api/kb/documents/guide/port.md"), 404, "document_not_found")
     assert "guide/ports.md" in body["did_you_mean"]
 
 
@@ -210,7 +215,7 @@ def test_lines_are_read_as_asked(client: httpx2.Client) -> None:
         3,
         5,
     )
-    problem(client.get(url, params={"start_line": 0}), 422, "invalid_input")
+    assert_problem(client.get(url, params={"start_line": 0}), 422, "invalid_input")
 
 
 @pytest.mark.parametrize(
@@ -225,11 +230,11 @@ def test_lines_are_read_as_asked(client: httpx2.Client) -> None:
 def test_addresses_and_methods_that_do_not_exist_are_problems_too(
     client: httpx2.Client, method: str, path: str, status: int, code: str
 ) -> None:
-    problem(client.request(method, path), status, code)
+    assert_problem(client.request(method, path), status, code)
 
 
 def test_a_foreign_host_name_is_refused(client: httpx2.Client) -> None:
-    problem(client.get("/api/chats", headers={"Host": "evil.example"}), 400, "unknown_host")
+    assert_problem(client.get("/api/chats", headers={"Host": "evil.example"}), 400, "unknown_host")
     assert client.get("/api/chats", headers={"Host": "localhost:1234"}).status_code == 200
     for path in ("/livez", "/readyz", "/metrics"):
         assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
@@ -237,7 +242,7 @@ def test_a_foreign_host_name_is_refused(client: httpx2.Client) -> None:
 
 def test_a_page_of_another_site_cannot_post(client: httpx2.Client) -> None:
     response = client.post("/api/chats", json={}, headers={"Origin": "https://evil.example"})
-    problem(response, 403, "foreign_origin")
+    assert_problem(response, 403, "foreign_origin")
     own = str(client.base_url).rstrip("/")
     assert client.post("/api/chats", json={}, headers={"Origin": own}).status_code == 201
 

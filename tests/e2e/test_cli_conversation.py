@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import DOCUMENTS, write_documents
+from tests.e2e.conftest import serving, write_documents
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import call_delta, calls
-from tests.server import Server, eventually, free_port
+from tests.server import Server, free_port
 from tests.terminal import Terminal, kb_agent
 
 pytestmark = pytest.mark.e2e
@@ -28,10 +28,7 @@ def model() -> Iterator[FakeLLM]:
 
 @pytest.fixture(scope="module")
 def server(model: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = write_documents(tmp_path_factory.mktemp("conversation"))
-    with Server(folder, {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "fake"}) as running:
-        with running.client() as client:
-            eventually(lambda: client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+    with serving(tmp_path_factory.mktemp("conversation"), model) as running:
         yield running
 
 

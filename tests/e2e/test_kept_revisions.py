@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.e2e.conftest import DOCUMENTS, write_documents
+from tests.e2e.conftest import serving
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import Wire, text_script
-from tests.server import Server, eventually
+from tests.server import Server
 
 pytestmark = pytest.mark.e2e
 
@@ -27,10 +27,7 @@ def model() -> Iterator[FakeLLM]:
 
 @pytest.fixture
 def server(tmp_path: Path, model: FakeLLM) -> Iterator[Server]:
-    write_documents(tmp_path)
-    with Server(tmp_path, {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "scripted"}) as running:
-        with running.client() as client:
-            eventually(lambda: client.get("/api/kb/status").json()["indexed"] == len(DOCUMENTS))
+    with serving(tmp_path, model) as running:
         yield running
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.conftest import write_documents
-from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
+from tests.e2e.conftest import serving
+from tests.e2e.test_service import QUESTION, ask, new_chat, stream
 from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM, Request, searching
 from tests.fake_wire import Script, Wire, call_script, chunk, texts
@@ -55,15 +55,12 @@ def fake() -> Iterator[FakeLLM]:
 def client(fake: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     fake.requests.clear()
     settings = {
-        "LLM_BASE_URL": fake.base_url,
         "LLM_MODEL": "first",
         "LLM_FALLBACK_MODELS": "second, first,",
         "LLM_MAX_RETRIES": "0",
         "LLM_BREAKER_FAILURES": "3",
     }
-    folder = write_documents(tmp_path_factory.mktemp("outage"))
-    with Server(folder, settings) as server, server.client() as opened:
-        eventually(lambda: indexed(opened, 3))
+    with serving(tmp_path_factory.mktemp("outage"), fake, **settings) as server, server.client() as opened:
         yield opened
 
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from service.database import FILE_NAME
-from tests.e2e.conftest import write_documents
+from tests.e2e.conftest import serving
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import call_delta, call_script, calls, text_script
@@ -36,10 +36,7 @@ def fake(scripted: FakeLLM) -> FakeLLM:
 
 @pytest.fixture(scope="module")
 def server(scripted: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {"LLM_BASE_URL": scripted.base_url, "LLM_MODEL": "scripted", "LLM_API_KEY": "sk-canary-7731"}
-    folder = write_documents(tmp_path_factory.mktemp("models"))
-    with Server(folder, settings) as running, running.client() as client:
-        eventually(lambda: indexed(client, 3))
+    with serving(tmp_path_factory.mktemp("models"), scripted, LLM_API_KEY="sk-canary-7731") as running:
         yield running
 
 

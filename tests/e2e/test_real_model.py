@@ -12,9 +12,9 @@ import pytest
 
 from service.agent.llm import Endpoint
 from tests.agent.llama_server import real_endpoint
-from tests.e2e.conftest import write_documents
-from tests.e2e.test_service import ask, indexed, new_chat, stream
-from tests.server import Server, eventually
+from tests.e2e.conftest import serving
+from tests.e2e.test_service import ask, new_chat, stream
+from tests.server import Server
 
 pytestmark = [pytest.mark.llm, pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -36,8 +36,7 @@ def server(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "LLM_CONTEXT_TOKENS": "2048",
         "LLM_MAX_CALLS": "4",
     }
-    with Server(write_documents(tmp_path_factory.mktemp("real")), settings) as running, running.client() as client:
-        eventually(lambda: indexed(client, 3))
+    with serving(tmp_path_factory.mktemp("real"), None, **settings) as running:
         yield running
 
 

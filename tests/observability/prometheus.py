@@ -37,16 +37,14 @@ class Prometheus:
             return self._client.get("/-/ready").status_code == 200
         return False
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series an expression gives now, each with its labels and value."""
-        response = self._client.get("/api/v1/query", params={"query": expression})
-        assert response.status_code == 200, f"{expression}: {response.text}"
-        found: list[dict[str, Any]] = response.json()["data"]["result"]
-        return found
+    def query(self, expression: str) -> dict[str, Any]:
+        """What comes of an expression: its `status`, and the `error` or the `data`."""
+        answer: dict[str, Any] = self._client.get("/api/v1/query", params={"query": expression}).json()
+        return answer
 
     def value(self, expression: str) -> float:
         """The value of an expression that gives one series; -1 while it gives none."""
-        found = self.query(expression)
+        found = self.query(expression)["data"]["result"]
         return float(found[0]["value"][1]) if found else -1.0
 
     def exemplars(self, expression: str) -> list[Mapping[str, str]]:

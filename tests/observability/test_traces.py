@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.e2e.conftest import DOCUMENTS, write_documents
+from tests.e2e.conftest import DOCUMENTS, serving
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat
 from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM
@@ -45,12 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector, fake:
     settings = {
         **collector.environment,
         "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20collector-key",
-        "LLM_BASE_URL": fake.base_url,
-        "LLM_MODEL": "scripted",
     }
-    folder = write_documents(tmp_path_factory.mktemp("traced"))
-    with Server(folder, settings) as running, running.client() as client:
-        eventually(lambda: indexed(client, len(DOCUMENTS)))
+    with serving(tmp_path_factory.mktemp("traced"), fake, **settings) as running:
         yield running
 
 
