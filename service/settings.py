@@ -238,14 +238,17 @@ def otel() -> Otel:
 def strangers() -> list[tuple[str, str]]:
     """Names that are given like settings and are none, each with the setting that may be meant, '' without."""
     known = {name.upper() for name in Settings.model_fields}
-    ours = {name: name.upper().startswith(("LLM_", "KB_")) for name in os.environ}
-    given = [name for name, is_ours in ours.items() if is_ours] + list(dotenv_values(".env"))
+    given = {*filter(_is_ours, os.environ), *dotenv_values(".env")}
     found = []
-    for name in sorted({name for name in given if name.upper() not in known}):
+    for name in sorted(name for name in given if name.upper() not in known):
         meant = next(iter(get_close_matches(name.upper(), known, 1, 0.8)), "")
-        if meant or ours.get(name) or name.upper().startswith(("LLM_", "KB_")):
+        if meant or _is_ours(name):
             found.append((name, meant))
     return found
+
+
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(("LLM_", "KB_"))
 
 
 def state_dir() -> Path:

@@ -66,7 +66,7 @@ class Gate:
         """
         # Clients of OpenAI's API send a key even where there is none: it then means nothing.
         if token is not None and (self._closed or digest(token) in self._fixed):
-            return self._of_token(token)
+            return self.recognise(token)
         if self._closed and cookie is not None and (session := self._sessions.get(digest(cookie))):
             return self._of_session(session)
         if self._closed:
@@ -76,7 +76,14 @@ class Gate:
 
     def recognise(self, token: str) -> Principal:
         """Tell whose key this is. Raises AccessRefused as `admit` does."""
-        return self._of_token(token)
+        shown = digest(token)
+        for kept, principal in self._fixed.items():
+            if hmac.compare_digest(kept, shown):
+                return principal
+        key = self._keys.get(id_of(token) or "")
+        if key is None or not hmac.compare_digest(key.digest, shown):
+            raise AccessRefused("key_invalid", "This API key is not known here; check that it was copied whole.")
+        return self._principal(key)
 
     def holds(self, principal: Principal) -> bool:
         """Whether what `principal` showed still opens anything."""
@@ -93,7 +100,7 @@ class Gate:
 
     async def sign_in(self, token: str) -> tuple[str, Principal]:
         """Exchange a key for a cookie's value. Raises AccessRefused."""
-        principal = self._of_token(token)
+        principal = self.recognise(token)
         shown, ends = digest(token), stamp(_SESSION_AGE)
         if (key := self._digests.get(shown)) and key.expires_at is not None:
             ends = min(ends, key.expires_at)
@@ -122,16 +129,6 @@ class Gate:
     def last_used(self, key: Key) -> str | None:
         """Tell when a key was last used."""
         return self._uses.get(key.id, key.last_used_at)
-
-    def _of_token(self, token: str) -> Principal:
-        shown = digest(token)
-        for kept, principal in self._fixed.items():
-            if hmac.compare_digest(kept, shown):
-                return principal
-        key = self._keys.get(id_of(token) or "")
-        if key is None or not hmac.compare_digest(key.digest, shown):
-            raise AccessRefused("key_invalid", "This API key is not known here; check that it was copied whole.")
-        return self._principal(key)
 
     def _of_session(self, session: Session) -> Principal:
         if session.expires_at > stamp():

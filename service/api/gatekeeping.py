@@ -48,9 +48,6 @@ class Gatekeeper:
         self._trees = open_trees
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         services: Services = scope["app"].state.services
         state = scope.setdefault("state", {})
         try:

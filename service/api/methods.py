@@ -18,7 +18,7 @@ class Methods:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method = scope.get("method")
+        method = scope["method"]
         if method == "HEAD":
             await self._head(scope, receive, send)
         elif method == "OPTIONS" and (methods := allowed(scope["app"], scope["path"])):

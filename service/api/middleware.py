@@ -1,4 +1,7 @@
-"""Plain ASGI middleware, one concern each: request id, metrics, host and origin, body size."""
+"""Plain ASGI middleware, one concern each: request id, metrics, host and origin, body size.
+
+All that comes is HTTP: `make_server` turns WebSockets and the lifespan protocol off.
+"""
 
 import logging
 import re
@@ -38,9 +41,6 @@ class RequestId:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
         REQUEST_ID.set(request_id)
@@ -71,9 +71,6 @@ class HttpMetrics:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         began = time.perf_counter()
         status = 0
 
@@ -114,9 +111,6 @@ class HostGuard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         headers = Headers(scope=scope)
         response = None
         if scope["path"] not in _OPEN and not self._known(headers.get("host", "")):
@@ -145,7 +139,7 @@ class HeaderLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = scope.get("headers", ())
+        headers = scope["headers"]
         if len(headers) <= _MOST_HEADERS and sum(len(n) + len(v) for n, v in headers) <= _HEADER_BYTES:
             await self._app(scope, receive, send)
             return
@@ -166,7 +160,7 @@ class BodyLimit:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in _SAFE:
+        if scope["method"] in _SAFE:
             await self._app(scope, receive, send)
             return
         body = bytearray()
