@@ -3,8 +3,8 @@
     scripts/bench retrieval DIR [--failures N]
 
 DIR holds a collection in BEIR layout: `corpus.jsonl` {id, title, text}, `queries.jsonl` {id, text},
-`qrels.tsv` (query, document, gain; no header). Times are CPU
-milliseconds of the whole process for one search with ten hits.
+`qrels.tsv` (query, document, gain; no header). Times are CPU milliseconds of the whole process for one search with
+ten hits.
 """
 
 import argparse

@@ -27,7 +27,7 @@ _PASSAGES_A_FILE = 10
 _INVENTED = 0.08
 _QUESTIONS = ("how do I find out about {}?", "what is {}", "{}", "where does it say that {}", "why {} and {}")
 _SHOWN = 4
-MOST_CHARS = 2_000
+_MOST_CHARS = 2_000
 _SYLLABLES = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 
 
@@ -107,10 +107,10 @@ def hostile(words: Sequence[str], chance: random.Random) -> dict[str, str]:
         "one word repeated": "index " * 400,
         "words of one letter": " ".join(letters * 40),
         "letters joined": "a.b-c_d.e-f_" * 170,
-        "a run of Chinese": "".join(chr(0x4E00 + chance.randrange(3_000)) for _ in range(MOST_CHARS)),
-        "a run of Thai": "".join(chr(0xE01 + chance.randrange(46)) for _ in range(MOST_CHARS)),
+        "a run of Chinese": "".join(chr(0x4E00 + chance.randrange(3_000)) for _ in range(_MOST_CHARS)),
+        "a run of Thai": "".join(chr(0xE01 + chance.randrange(46)) for _ in range(_MOST_CHARS)),
         "kana": "あいうえおカキクケコ" * 200,
-        "one huge word": "x" * MOST_CHARS,
+        "one huge word": "x" * _MOST_CHARS,
         "humps": "fooBarBazQux" * 170,
         "one huge identifier": "_".join(chance.choices(words, k=400)),
         "unknown words": " ".join("".join(chance.choices("qxzjkvw", k=12)) for _ in range(160)),
@@ -119,7 +119,7 @@ def hostile(words: Sequence[str], chance: random.Random) -> dict[str, str]:
         "file names": "a.md index.md notes.md " * 90,
         "syntax": 'NEAR("a" b) AND OR NOT * ^ { } : ' * 60,
     }
-    return {name: text[:MOST_CHARS] for name, text in found.items()}
+    return {name: text[:_MOST_CHARS] for name, text in found.items()}
 
 
 async def _ask_hostile(questions: Mapping[str, str], kb: KnowledgeBase) -> str:

@@ -16,6 +16,7 @@ from service.kb.words import PLAIN, Term, exact, latin, other, word
 ANALYZER_VERSION: Final = "4"
 
 _CACHED_TOKEN: Final = 40  # a longer token is a run of a script without spaces, seldom met twice
+_LONGEST_KATAKANA: Final = 40  # letters of a word that is kept whole
 
 # Thai, Lao, Burmese, Khmer: written without spaces, with marks that belong to the letters.
 _SEA: Final = "\u0e00-\u0eff\u1000-\u1049\u104c-\u109f\u1780-\u17d3\u17db-\u17ff"
@@ -152,7 +153,7 @@ def _han(run: str) -> list[str]:
 
 
 def _katakana(run: str) -> list[str]:
-    return [*_pairs(run), run[:_CACHED_TOKEN]] if len(run) > 2 else [run]
+    return [*_pairs(run), run[:_LONGEST_KATAKANA]] if len(run) > 2 else [run]
 
 
 def _pairs(run: str) -> list[str]:

@@ -167,7 +167,7 @@ class Reconciler:
             last_scan=work.last_scan,
             last_change=self._writer.last_change,
             scan_seconds=scan.seconds if scan else 0.0,
-            progress=work.progress,
+            progress=work.progress.told,
             failures=self._failures,
             last_error=self._last_error,
         )

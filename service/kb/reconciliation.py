@@ -17,6 +17,7 @@ from service.kb import intake
 from service.kb import survey as surveys
 from service.kb.folder import Folder, Scan, Skipped, printable
 from service.kb.intake import Moved, Outcome, Refused
+from service.kb.progress import Progress
 from service.kb.rows import FileState
 from service.kb.settling import Settled, Settling, Unit
 from service.kb.status import Changes, Step
@@ -32,7 +33,6 @@ _SPELL: Final = 2.0  # seconds of taking in before a scan may see to later chang
 _PURGE_SPELL: Final = 0.25
 _RETRY: Final = 5.0  # seconds until a file that could not be read is tried again
 _NAMED: Final = 5  # files named in a log line
-_REPORT: Final = 1.0  # seconds between two progress lines
 
 
 class Reconciliation:
@@ -44,7 +44,7 @@ class Reconciliation:
         self.settling = Settling(settle)
         self.scanned: Scan | None = None
         self.last_scan: str | None = None
-        self.progress: tuple[int, int] | None = None
+        self.progress = Progress()
         self.caught_up = False
         self.oldest: float | None = None
         self.scan_began = -math.inf
@@ -53,8 +53,6 @@ class Reconciliation:
         self._refused: dict[str, Refusal] = {}
         self._observe_scan = observe_scan
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kb-index")
-        self._done = 0
-        self._reported = 0.0
 
     def close(self) -> None:
         """Let go of the worker; what it is doing is dropped."""
@@ -145,9 +143,10 @@ class Reconciliation:
     async def _reconciled(self, units: Sequence[Unit]) -> Changes:
         """Take in what differs, in a span of its own; where nothing does there is nothing to tell."""
         if not units:
+            self.progress.end()
             return Changes(revision=self.writer.revision)
         with tracing.span("reconcile") as span:
-            changes = await self._take(units)
+            changes = await self._take(units, self.progress)
             span.set_attributes({"kb_agent.kb.revision": changes.revision, "kb_agent.kb.changes": changes.count})
         return changes
 
@@ -157,8 +156,8 @@ class Reconciliation:
         self.caught_up = self.caught_up or self.oldest is None or self.oldest > self._first_scan
         return Step(changes, noticed, 0.0 if self.writer.dirty else due)
 
-    async def _take(self, units: Sequence[Unit]) -> Changes:
-        """Read and write batch after batch, for one spell.
+    async def _take(self, units: Sequence[Unit], progress: Progress | None = None) -> Changes:
+        """Read and write batch after batch, for one spell. Only what differs is `progress`, not what is verified.
 
         In turn: side by side they would fight for the interpreter, and a chat's write would wait for transactions
         that take several times as long.
@@ -167,18 +166,20 @@ class Reconciliation:
         left = sum(len(unit.changes) for unit in units)
         changes = Changes(revision=self.writer.revision)
         for batch in intake.batches(units):
-            self._report(left)
+            if progress is not None:
+                progress.begin(left)
             outcomes = await self._outcomes(self._read(batch), batch)
             changes = changes.then(await self.writer.write(outcomes))
             self._settle(outcome for unit in outcomes for outcome in unit)
             self.tell()
             taken = sum(len(unit.changes) for unit in batch)
             left -= taken
-            self._done += taken
+            if progress is not None:
+                progress.took(taken)
             if time.monotonic() >= end:
                 break
-        if not left:
-            self.progress, self._done = None, 0
+        if progress is not None and not left:
+            progress.end()
         return changes
 
     def _read(self, units: Sequence[Unit]) -> asyncio.Future[list[list[Outcome]]]:
@@ -227,14 +228,3 @@ class Reconciliation:
             self.settling.forget(name, moment)
         else:
             self.settling.observe(name, state, moment)
-
-    def _report(self, left: int) -> None:
-        """Progress for status when there is more than a batch, and for the log once a second."""
-        moment = time.monotonic()
-        if not self._done:
-            self._reported = moment
-        if self._done + left > intake.BATCH_FILES:
-            self.progress = (self._done, self._done + left)
-        if moment - self._reported >= _REPORT:
-            self._reported = moment
-            _log.info("indexing", extra={"done": self._done, "total": self._done + left})

@@ -147,6 +147,12 @@ def revision(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def stamp(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The index revision, and how many documents are served: tells whether the index is still as it was left."""
+    documents = connection.execute(_sql()["served"]).fetchone()[0]
+    return revision(connection), int(documents)
+
+
 def is_current(connection: sqlite3.Connection) -> bool:
     """Whether the rows were made by this analyzer and layout; if not: `clear`, then index every file again."""
     row = connection.execute(_sql()["meta"], ("version",)).fetchone()

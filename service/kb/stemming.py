@@ -13,7 +13,7 @@ def english(word: str) -> str:
     """A lower-case word without plural, -ed, -ing, -ly, final e, and with i for a final y.
 
     Lighter than Porter's stemmer: derived words (-ation, -ment, -al) stay apart here and meet by their first
-    letters, see `analysis.KEY_LETTERS`. Words of other languages pass almost unchanged.
+    letters, see `words.KEY_LETTERS`. Words of other languages pass almost unchanged.
     """
     if len(word) < 4:
         return word

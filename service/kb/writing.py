@@ -1,23 +1,21 @@
 """Outcomes of the intake -> short transactions, each of which leaves the index whole and counts one revision."""
 
 import functools
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from service.database import Database, Transaction, load_queries
+from service.database import Database, Transaction
 from service.kb import rows
 from service.kb.folder import Skipped
 from service.kb.intake import Fresh, Gone, Outcome, Refused, Same
 from service.kb.rows import FileState, Indexed, Part
 from service.kb.status import Changes
 
-_WRITE: Final = (
-    150  # passages a transaction, about 3 ms of CPU in the writer: a chat's write may have to wait for it
-)
+# Passages a transaction, about 3 ms of CPU in the writer: a chat's write may have to wait for it.
+_WRITE: Final = 150
 _NOTES: Final = 1_000
 
 Record = Callable[[Transaction, Changes], None]
@@ -55,10 +53,10 @@ class Writer:
 
     async def load(self) -> None:
         """Read what is indexed where that is not known any more; empty an index made by another analyzer."""
-        if self._loaded and await self._database.read(_stamp) == (self.revision, len(self.known)):
+        if self._loaded and await self._database.read(rows.stamp) == (self.revision, len(self.known)):
             return
         if not await self._database.read(rows.is_current):
-            self.rebuilding = await self._database.read(_stamp) != (0, 0)
+            self.rebuilding = await self._database.read(rows.stamp) != (0, 0)
             await self._database.write(rows.clear, bulky=True)
         self.known, self.revision = await self._database.read(lambda db: (rows.indexed(db), rows.revision(db)))
         self._noted = None
@@ -192,13 +190,3 @@ def _note(tx: Transaction, gone: Sequence[str], new: Sequence[Skipped]) -> None:
         rows.unskip_file(tx, name)
     for note in new:
         rows.skip_file(tx, *note)
-
-
-def _stamp(connection: sqlite3.Connection) -> tuple[int, int]:
-    revision, documents = connection.execute(_sql()["stamp"]).fetchone()
-    return int(revision), int(documents)
-
-
-@functools.cache
-def _sql() -> Mapping[str, str]:
-    return load_queries("kb_index")

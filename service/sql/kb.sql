@@ -117,6 +117,10 @@ SELECT coalesce((SELECT CAST(value AS INTEGER) FROM kb_meta WHERE key = 'untidie
 -- What is indexed: name, fingerprint, revision.
 SELECT name, dev, inode, size, mtime_ns, ctime_ns, revision FROM documents WHERE live = 1;
 
+-- name: served
+-- How many documents are served.
+SELECT count(*) FROM documents WHERE live = 1;
+
 -- name: insert_skipped
 -- A file that is not indexed, and why.
 INSERT INTO skipped_files (name, reason, detail) VALUES (?, ?, ?)

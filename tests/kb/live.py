@@ -149,10 +149,8 @@ def _bound(*, by_permissions: bool) -> None:
 
     Another user would do too, but might not read the project itself: it may lie in a folder of root's own.
     """
-    libc, header = (
-        ctypes.CDLL(None, use_errno=True),
-        (ctypes.c_uint32 * 2)(0x20080522, 0),
-    )  # version 3, this thread
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same of capabilities past 31
     done = libc.capget(header, sets)
     sets[0] = sets[0] & ~0b110 if by_permissions else sets[0] | (sets[1] & 0b110)

@@ -127,9 +127,7 @@ async def test_callers_that_wait_together_share_a_scan(tmp_path: Path) -> None:
         assert seconds > 0
         scans.append(state)
 
-    async with live(
-        tmp_path / "knowledge", tmp_path / "data", observe_scan=lambda _, state: scans.append(state)
-    ) as found:
+    async with live(tmp_path / "knowledge", tmp_path / "data", observe_scan=observe) as found:
         results = await asyncio.gather(*(found.index.reconcile() for _ in range(20)))
     assert sum(result.count for result in results) == 30 * len([r for r in results if r.count])
     assert len(scans) <= 2
@@ -194,6 +192,28 @@ async def test_the_status_tells_progress_while_many_files_are_taken_in(tmp_path:
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert (after.state, after.progress, after.pending, after.indexed) == ("ready", None, 0, 700)
     assert after.revision >= 3
+
+
+async def test_files_that_went_while_they_waited_leave_no_progress_behind(tmp_path: Path) -> None:
+    names = fill(tmp_path / "knowledge", 700)
+    batches = 0
+
+    def record(tx: Transaction, changes: Changes) -> None:
+        nonlocal batches
+        batches += 1
+        if batches > 1:
+            tx.execute("INSERT INTO nowhere VALUES (1)")
+
+    async with live(tmp_path / "knowledge", tmp_path / "data", record=record) as found:
+        with pytest.raises(StorageError):
+            await found.index.reconcile()
+        done = await found.names()
+        assert ((await found.status()).progress or (0, 0))[1] == 700
+        for name in names - done:
+            (found.root / name).unlink()
+        assert (await found.index.reconcile()).count == 0
+        assert (await found.status()).progress is None
+        assert await found.names() == done
 
 
 async def test_no_removal_has_to_search_a_whole_table_for_rows_that_refer_to_it(tmp_path: Path) -> None:
