@@ -113,6 +113,11 @@ class FileEvents:
             return "poll"
         return "poll" if self._watch == "auto" and self._misses >= _MISSES else "events"
 
+    @property
+    def told(self) -> bool:
+        """Whether events came that nobody has followed up."""
+        return self.hinted or bool(self.named)
+
     async def tend(self, root: Root | None, now: float) -> None:
         """Watch `root`, the directory the folder is just now: begin, renew or give up the watch."""
         if self._watch in ("auto", "events"):

@@ -134,7 +134,7 @@ class Watcher:
         self._scan_seconds = step.scan_seconds
         self._root = self._reconciler.root
         self._echo(step)
-        if step.noticed and timed and not self._events.hinted:
+        if step.noticed and timed and not self._events.told:
             self._events.missed()
 
     async def _glance(self) -> None:
@@ -174,7 +174,7 @@ class Watcher:
     async def _rest(self, now: float) -> None:
         """Sleep until something is due or woken, one tick at most."""
         due = min(self._tick_at, self._echo_at, self._look_at, self._scanned_at + self._interval())
-        if self._events.hinted or self._events.named or self._nudged:
+        if self._events.told or self._nudged:
             due = now
         seconds = min(max(due, self._not_before) - now, _TICK)
         self._wake.clear()

@@ -1,4 +1,4 @@
-"""A live index over a real folder and a real database, and ways to wait for what it shall become."""
+"""A live index over a real folder and a real database, and assertions of what it becomes, each with a deadline."""
 
 import asyncio
 import contextlib
@@ -59,24 +59,24 @@ class Live:
         """Why files are skipped."""
         return {skipped.name: skipped.reason for skipped in (await self.status()).skipped}
 
-    async def wait_text(self, name: str, wanted: str | None) -> float:
-        """Wait until the text of a document is `wanted`; returns how long it took."""
+    async def assert_text(self, name: str, wanted: str | None) -> float:
+        """Assert that the text of a document becomes `wanted`; returns how long it took."""
 
         async def met() -> bool:
             return await self.text(name) == wanted
 
         return await eventually(met, f"{name} to read {wanted!r}")
 
-    async def wait_names(self, wanted: set[str]) -> float:
-        """Wait until exactly these documents are served."""
+    async def assert_names(self, wanted: set[str]) -> float:
+        """Assert that exactly these documents come to be served; returns how long it took."""
 
         async def met() -> bool:
             return await self.names() == wanted
 
         return await eventually(met, f"{len(wanted)} documents")
 
-    async def wait_status(self, met: Callable[[Status], bool]) -> Status:
-        """Wait for a status."""
+    async def assert_status(self, met: Callable[[Status], bool]) -> Status:
+        """Assert that the status becomes such; returns it."""
 
         async def is_met() -> bool:
             return met(await self.status())
@@ -86,7 +86,7 @@ class Live:
 
 
 async def eventually(met: Callable[[], Awaitable[bool]], what: str) -> float:
-    """Look until a condition holds; returns how long that took."""
+    """Assert that a condition comes to hold; returns how long that took."""
     began = time.monotonic()
     while not await met():
         assert time.monotonic() - began < PATIENCE, f"waited {PATIENCE:g} s for {what}"
@@ -120,9 +120,9 @@ async def live(
                 return
             found.running = asyncio.create_task(watcher.run())
             try:
-                await found.wait_status(lambda status: status.state not in ("starting", "rebuilding"))
+                await found.assert_status(lambda status: status.state not in ("starting", "rebuilding"))
                 if stands and watch in ("auto", "events"):
-                    await found.wait_status(lambda status: status.watcher_mode == "events")
+                    await found.assert_status(lambda status: status.watcher_mode == "events")
                 yield found
             finally:
                 found.running.cancel()

@@ -12,15 +12,7 @@ import pytest
 from service.database import Transaction
 from service.kb.index import Changes
 from service.kb.search import KnowledgeBase
-from tests.kb.live import (
-    DEFAULT_SETTLE,
-    USUAL,
-    Live,
-    eventually,
-    fill,
-    live,
-    write,
-)
+from tests.kb.live import DEFAULT_SETTLE, USUAL, Live, eventually, fill, live, write
 from tests.missing import require
 
 TREE = 300
@@ -46,7 +38,7 @@ async def run(command: str, folder: Path) -> None:
 async def test_a_tree_that_arrives_is_complete_in_time(watched: Live, command: str) -> None:
     names = fill(watched.root.parent / "tree", TREE)
     await run(command, watched.root.parent)
-    await watched.wait_names(names)
+    await watched.assert_names(names)
 
 
 @pytest.mark.parametrize(
@@ -66,23 +58,23 @@ async def test_a_tree_of_the_same_names_sizes_and_old_times_takes_the_place_of_a
         for name in fill(folder, 60, word):
             os.utime(folder / name, old)
     names = fill(watched.root.parent / "wanted", 60, "other")
-    await watched.wait_names(names)
+    await watched.assert_names(names)
     await run(command, watched.root.parent)
     for name in names:
-        await watched.wait_text(name, (watched.root.parent / "wanted" / name).read_text())
+        await watched.assert_text(name, (watched.root.parent / "wanted" / name).read_text())
 
 
 async def test_times_in_the_future_and_clocks_that_go_back_hide_no_edit(watched: Live) -> None:
     write(watched.root / "a.md", "version 0")
-    await watched.wait_text("a.md", "version 0")
+    await watched.assert_text("a.md", "version 0")
     for n, time in enumerate(("2099-12-31", "1971-01-01", "2099-12-31", "2000-01-01", "1969-12-01"), 1):
         await run(f"printf '%s' 'version {n}' > .new && touch -d {time} .new && mv .new a.md", watched.root)
-        await watched.wait_text("a.md", f"version {n}")
+        await watched.assert_text("a.md", f"version {n}")
 
 
 async def test_a_document_that_is_replaced_over_and_over_is_in_every_search(watched: Live) -> None:
     write(watched.root / "a.md", "version 0")
-    await watched.wait_text("a.md", "version 0")
+    await watched.assert_text("a.md", "version 0")
     stop = asyncio.Event()
     found: list[str | None] = []
 
@@ -94,7 +86,7 @@ async def test_a_document_that_is_replaced_over_and_over_is_in_every_search(watc
     await run(
         "for n in $(seq 100); do printf '%s' \"version $n\" > .new; mv .new a.md; sleep 0.02; done", watched.root
     )
-    await watched.wait_text("a.md", "version 100")
+    await watched.assert_text("a.md", "version 100")
     stop.set()
     await searching
     assert None not in found
@@ -122,10 +114,10 @@ async def test_a_document_that_is_replaced_over_and_over_is_in_every_search(watc
 )
 async def test_an_edit_is_one_new_version_and_the_document_is_never_absent(watched: Live, command: str) -> None:
     write(watched.root / "a.md", "version 0")
-    await watched.wait_text("a.md", "version 0")
+    await watched.assert_text("a.md", "version 0")
     for n in (1, 2):
         await run(command.replace("{n}", str(n)), watched.root)
-        await watched.wait_text("a.md", f"version {n}")
+        await watched.assert_text("a.md", f"version {n}")
 
     async def told() -> bool:
         ours = [found for found in watched.told if "a.md" in found.added + found.changed + found.removed]
@@ -144,12 +136,12 @@ async def test_a_checkout_to_and_fro_is_exact(watched: Live) -> None:
     await run("git checkout -q -b second", root)
     fill(root, TREE, "other")
     await run("git commit -q -a -m second", root)
-    await watched.wait_text(min(names), (root / min(names)).read_text())
+    await watched.assert_text(min(names), (root / min(names)).read_text())
     for branch, wanted in (("none", set()), ("first", names), ("second", names), ("none", set())):
         await run(f"git checkout -q {branch}", root)
-        await watched.wait_names(wanted)
+        await watched.assert_names(wanted)
         for name in sorted(wanted)[::50]:
-            await watched.wait_text(name, (root / name).read_text())
+            await watched.assert_text(name, (root / name).read_text())
 
 
 def configure(root: Path, generation: int) -> None:
@@ -182,7 +174,7 @@ async def test_the_files_of_a_config_map_switch_together(tmp_path: Path) -> None
         for generation in range(1, 21):
             configure(root, generation)
             if generation % 4 == 0:
-                await found.wait_text("b.md", f"generation {generation:04}")
+                await found.assert_text("b.md", f"generation {generation:04}")
         assert await found.names() == {"a.md", "b.md", "sub/c.md"}
         assert await found.text("a.md") == await found.text("sub/c.md") == "generation 0020"
     assert all(len(generations) == 1 for generations in seen), seen
@@ -219,9 +211,9 @@ async def test_every_swap_of_a_linked_checkout_is_followed_while_others_ask(tmp_
         for generation in range(1, 21):
             check_out(tmp_path, generation)
             if generation % 4 == 0:
-                await found.wait_names({*(f"d{n}.md" for n in range(8)), f"only{generation}.md"})
+                await found.assert_names({*(f"d{n}.md" for n in range(8)), f"only{generation}.md"})
                 for n in range(8):
-                    await found.wait_text(f"d{n}.md", (root / f"d{n}.md").read_text())
+                    await found.assert_text(f"d{n}.md", (root / f"d{n}.md").read_text())
                 assert await ask() == generation
         stop.set()
         await asking
@@ -248,17 +240,17 @@ async def test_a_file_that_is_written_slowly_is_never_served_in_part(tmp_path: P
 
     async with live(root, tmp_path / "data", watch="auto", intervals=USUAL, settle=1.5, record=record) as found:
         await asyncio.to_thread(write_slowly)
-        await found.wait_text("a.md", whole)
+        await found.assert_text("a.md", whole)
     assert served == {"complete", whole}
 
 
 async def test_a_file_growing_past_the_limit_is_refused_and_not_cut(watched: Live) -> None:
     write(watched.root / "a.md", "small")
-    await watched.wait_text("a.md", "small")
+    await watched.assert_text("a.md", "small")
     await run(
         "for n in $(seq 20); do head -c 20000 /dev/zero | tr '\\0' x >> a.md; sleep 0.02; done", watched.root
     )
-    await watched.wait_names(set())
+    await watched.assert_names(set())
 
     async def told() -> bool:
         return await watched.reasons() == {"a.md": "too_large"}
@@ -290,10 +282,10 @@ CHANGES: list[tuple[str, Callable[[Path], object]]] = [
 
 async def test_after_any_change_the_index_is_the_folder(watched: Live) -> None:
     write(watched.root / ".hidden/h.md", "hidden")
-    await watched.wait_names(fill(watched.root, 21))
+    await watched.assert_names(fill(watched.root, 21))
     for _, change in CHANGES:
         change(watched.root)
         paths = [path for path in watched.root.rglob("*") if path.is_file()]
         wanted = {str(path.relative_to(watched.root)) for path in paths} - {".hidden/h.md"}
         wanted |= {"linked/h.md"} if (watched.root / "linked").exists() else set()
-        await watched.wait_names(wanted)
+        await watched.assert_names(wanted)

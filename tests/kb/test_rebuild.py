@@ -39,7 +39,7 @@ async def test_closing_in_the_middle_leaves_a_whole_index_and_the_next_start_goe
     names = fill(tmp_path / "knowledge", 700)
     async with live(tmp_path / "knowledge", tmp_path / "data", settle=0) as found:
         work = asyncio.create_task(found.index.reconcile())
-        await found.wait_status(lambda status: status.indexed > 0)
+        await found.assert_status(lambda status: status.indexed > 0)
     assert work.done()
     async with live(tmp_path / "knowledge", tmp_path / "data") as found:
         await found.index.reconcile()

@@ -140,6 +140,7 @@ async def test_it_tidies_by_itself() -> None:
             return await segments(db) == 1
 
         await eventually(merged, "one segment")
+        assert (await KnowledgeBase(db, search_timeout=60).search("lantern 5")).hits[0].document == "5.md"
 
 
 async def test_a_full_disk_puts_it_off(caplog: pytest.LogCaptureFixture) -> None:

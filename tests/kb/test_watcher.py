@@ -27,7 +27,7 @@ from tests.kb.live import (
 
 async def test_a_saved_file_is_searchable_soon_while_others_search(watched: Live) -> None:
     fill(watched.root, 100)
-    await watched.wait_status(lambda status: status.indexed == 100)
+    await watched.assert_status(lambda status: status.indexed == 100)
     stop = asyncio.Event()
 
     async def search() -> None:
@@ -38,7 +38,7 @@ async def test_a_saved_file_is_searchable_soon_while_others_search(watched: Live
     searches = [asyncio.create_task(search()) for _ in range(2)]
     for n in range(12):
         write(watched.root / f"t{n % 3}/s{n % 3}/d{n % 5}.md", f"edit {n}")
-        await watched.wait_text(f"t{n % 3}/s{n % 3}/d{n % 5}.md", f"edit {n}")
+        await watched.assert_text(f"t{n % 3}/s{n % 3}/d{n % 5}.md", f"edit {n}")
     stop.set()
     await asyncio.gather(*searches)
 
@@ -59,17 +59,17 @@ async def test_files_that_do_not_count_cause_no_scans_and_an_edit_few(tmp_path: 
             write(root / ".a.md.swp", f"swap {n}")
             await found.status()
         write(root / "a.md", "edited")
-        await found.wait_text("a.md", "edited")
+        await found.assert_text("a.md", "edited")
         assert len(scans) <= 3  # what begins with the watch, the echo of the first scan, that of the edit
 
 
 async def test_a_deleted_and_a_renamed_file_are_gone_in_time(watched: Live) -> None:
     names = fill(watched.root, 12)
-    await watched.wait_names(names)
+    await watched.assert_names(names)
     (watched.root / "t1/s1/d1.md").unlink()
-    await watched.wait_names(names - {"t1/s1/d1.md"})
+    await watched.assert_names(names - {"t1/s1/d1.md"})
     (watched.root / "t2/s2/d2.md").rename(watched.root / "new name.md")
-    await watched.wait_names(names - {"t1/s1/d1.md", "t2/s2/d2.md"} | {"new name.md"})
+    await watched.assert_names(names - {"t1/s1/d1.md", "t2/s2/d2.md"} | {"new name.md"})
 
 
 async def test_without_any_event_the_timed_scan_finds_every_change(tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ async def test_without_any_event_the_timed_scan_finds_every_change(tmp_path: Pat
     intervals = Intervals(scan=0.3, poll=NEVER, content=NEVER)
     async with live(tmp_path / "knowledge", tmp_path / "data", watch="off", intervals=intervals) as found:
         assert (await found.status()).watcher_mode == "scan"
-        await found.wait_names(names)
+        await found.assert_names(names)
         write(found.root / "a.md", "new")
         (found.root / "t1/s1/d1.md").unlink()
-        await found.wait_names(names - {"t1/s1/d1.md"} | {"a.md"})
+        await found.assert_names(names - {"t1/s1/d1.md"} | {"a.md"})
 
 
 async def test_polling_finds_changes_at_its_own_interval(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_polling_finds_changes_at_its_own_interval(tmp_path: Path) -> None
     async with live(tmp_path / "knowledge", tmp_path / "data", watch="poll", intervals=intervals) as found:
         assert (await found.status()).watcher_mode == "poll"
         write(found.root / "a.md", "new")
-        await found.wait_text("a.md", "new")
+        await found.assert_text("a.md", "new")
 
 
 async def test_a_nudge_scans_at_once(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_nudge_scans_at_once(tmp_path: Path) -> None:
     async with live(tmp_path / "knowledge", tmp_path / "data", watch="off", intervals=EVENTS_ONLY) as found:
         write(found.root / "a.md", "new")
         found.watcher.nudge()
-        await found.wait_text("a.md", "new")
+        await found.assert_text("a.md", "new")
 
 
 async def test_a_folder_that_is_missing_is_stated_and_picked_up_when_it_appears(tmp_path: Path) -> None:
@@ -106,40 +106,40 @@ async def test_a_folder_that_is_missing_is_stated_and_picked_up_when_it_appears(
         status = await found.status()
         assert (status.state, status.indexed, status.watcher_mode) == ("missing", 0, "poll")
         names = fill(root, 5)
-        await found.wait_names(names)
-        await found.wait_status(lambda status: (status.state, status.watcher_mode) == ("ready", "events"))
+        await found.assert_names(names)
+        await found.assert_status(lambda status: (status.state, status.watcher_mode) == ("ready", "events"))
         write(root / "a.md", "new")
-        await found.wait_text("a.md", "new")
+        await found.assert_text("a.md", "new")
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 async def test_a_folder_that_is_deleted_and_made_again_is_watched_again(watched: Live, pause: float) -> None:
     names = fill(watched.root, 20)
-    await watched.wait_names(names)
+    await watched.assert_names(names)
     shutil.rmtree(watched.root)
     if pause:
-        await watched.wait_status(lambda status: status.state == "missing" or status.pending > 0)
+        await watched.assert_status(lambda status: status.state == "missing" or status.pending > 0)
     fill(watched.root, 20, "other")
     write(watched.root / "new.md", "new")
-    await watched.wait_names(names | {"new.md"})
-    await watched.wait_status(lambda status: status.watcher_mode == "events")
+    await watched.assert_names(names | {"new.md"})
+    await watched.assert_status(lambda status: status.watcher_mode == "events")
     assert {name for changes in watched.told for name in changes.removed} == set()
     write(watched.root / "new.md", "newer")
-    await watched.wait_text("new.md", "newer")
+    await watched.assert_text("new.md", "newer")
 
 
 async def test_a_folder_made_again_with_the_same_number_is_watched_again(tmp_path: Path) -> None:
     root = tmp_path / "knowledge"
     names = fill(root, 20)
     async with live(root, tmp_path / "data", watch="auto", intervals=EVENTS_ONLY) as found:
-        await found.wait_names(names)
+        await found.assert_names(names)
         shutil.rmtree(root)  # ext4 gives the next folder the same inode
         fill(root, 20, "other")
         write(root / "new.md", "new")
-        await found.wait_names(names | {"new.md"})
-        await found.wait_status(lambda status: status.watcher_mode == "events" and rested(status, 2))
+        await found.assert_names(names | {"new.md"})
+        await found.assert_status(lambda status: status.watcher_mode == "events" and rested(status, 2))
         write(root / "new.md", "newer")
-        await found.wait_text("new.md", "newer")
+        await found.assert_text("new.md", "newer")
 
 
 def rested(status: Status, seconds: float) -> bool:
@@ -150,14 +150,14 @@ def rested(status: Status, seconds: float) -> bool:
 
 async def test_a_folder_that_is_renamed_away_is_not_followed(watched: Live) -> None:
     names = fill(watched.root, 6)
-    await watched.wait_names(names)
+    await watched.assert_names(names)
     aside = watched.root.with_name("aside")
     watched.root.rename(aside)
     write(watched.root / "only.md", "new")
-    await watched.wait_names({"only.md"})
+    await watched.assert_names({"only.md"})
     write(aside / "false.md", "not in the folder")
     write(watched.root / "true.md", "in the folder")
-    await watched.wait_names({"only.md", "true.md"})
+    await watched.assert_names({"only.md", "true.md"})
 
 
 async def test_a_link_to_the_folder_may_be_swapped(tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ async def test_a_link_to_the_folder_may_be_swapped(tmp_path: Path) -> None:
             (tmp_path / "next").symlink_to(f"tree{generation}")
             (tmp_path / "next").rename(root)
             for n in range(6):
-                await found.wait_text(f"d{n}.md", f"generation {generation}")
-        await found.wait_status(lambda status: status.watcher_mode == "events")
+                await found.assert_text(f"d{n}.md", f"generation {generation}")
+        await found.assert_status(lambda status: status.watcher_mode == "events")
         write(tmp_path / "tree2/new.md", "new")
-        await found.wait_text("new.md", "new")
+        await found.assert_text("new.md", "new")
 
 
 async def test_content_is_compared_now_and_then_where_the_fingerprint_lies(tmp_path: Path) -> None:
@@ -189,6 +189,7 @@ async def test_content_is_compared_now_and_then_where_the_fingerprint_lies(tmp_p
             return (await found.db.read(rows.indexed))["a.md"].revision != "of another content"
 
         await eventually(mended, "the content to be compared")
+        assert [changes.changed for changes in found.told] == [("a.md",)]
 
 
 async def test_the_watcher_tells_that_it_lives_and_ends_leaving_nothing_behind(tmp_path: Path) -> None:

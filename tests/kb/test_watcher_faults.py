@@ -18,17 +18,7 @@ import pytest
 from service import schema
 from service.kb.mounts import is_shared, is_shared_by
 from service.kb.watcher import Intervals
-from tests.kb.live import (
-    EVENTS_ONLY,
-    MAX_BYTES,
-    NEVER,
-    PATIENCE,
-    Live,
-    fill,
-    live,
-    unprivileged,
-    write,
-)
+from tests.kb.live import EVENTS_ONLY, MAX_BYTES, NEVER, PATIENCE, Live, fill, live, unprivileged, write
 
 NOBODY = 65534
 
@@ -38,11 +28,11 @@ async def test_a_name_that_is_not_utf8_stops_events_only_for_a_moment(watched: L
     with open(path, "wb") as file:  # noqa: PTH123, ASYNC230
         file.write(b"text")
     write(watched.root / "good.md", "good")
-    await watched.wait_text("good.md", "good")
-    await watched.wait_status(lambda status: status.watcher_mode == "events")
+    await watched.assert_text("good.md", "good")
+    await watched.assert_status(lambda status: status.watcher_mode == "events")
     assert await watched.reasons() == {"bad\\xff.md": "name_not_utf8"}
     write(watched.root / "good.md", "better")
-    await watched.wait_text("good.md", "better")
+    await watched.assert_text("good.md", "better")
 
 
 async def test_with_an_unreadable_folder_inside_the_rest_is_polled(tmp_path: Path) -> None:
@@ -52,12 +42,12 @@ async def test_with_an_unreadable_folder_inside_the_rest_is_polled(tmp_path: Pat
         fill(root, 14)
         (root / "t3").chmod(0)
         async with live(root, made / "data", watch="auto", intervals=intervals, stands=False) as found:
-            await found.wait_status(lambda status: status.watcher_mode == "poll" and status.indexed == 12)
+            await found.assert_status(lambda status: status.watcher_mode == "poll" and status.indexed == 12)
             write(root / "t5/new.md", "new")
-            await found.wait_text("t5/new.md", "new")
+            await found.assert_text("t5/new.md", "new")
             assert await found.reasons() == {"t3": "permission"}
             (root / "t3").chmod(0o755)
-            await found.wait_status(lambda status: status.indexed == 15)
+            await found.assert_status(lambda status: status.indexed == 15)
 
 
 @contextmanager
@@ -95,9 +85,9 @@ async def test_when_the_system_gives_no_watch_the_folder_is_polled_until_it_does
         fill(root, 5)
         with no_instance_left():
             async with live(root, made / "data", watch="auto", intervals=intervals, stands=False) as found:
-                await found.wait_status(lambda status: status.watcher_mode == "poll" and status.indexed == 5)
+                await found.assert_status(lambda status: status.watcher_mode == "poll" and status.indexed == 5)
                 write(root / "new.md", "new")
-                await found.wait_text("new.md", "new")
+                await found.assert_text("new.md", "new")
         async with live(root, made / "data", watch="auto", intervals=intervals) as found:
             assert (await found.status()).watcher_mode == "events"
 
@@ -112,11 +102,11 @@ async def test_when_no_thread_can_be_had_the_folder_is_polled_until_one_can(tmp_
         try:
             root.rename(tmp_path / "aside")
             write(root / "b.md", "new")
-            await found.wait_names({"b.md"})
-            await found.wait_status(lambda status: status.watcher_mode == "poll")
+            await found.assert_names({"b.md"})
+            await found.assert_status(lambda status: status.watcher_mode == "poll")
         finally:
             threading.stack_size(usual)
-        await found.wait_status(lambda status: status.watcher_mode == "events")
+        await found.assert_status(lambda status: status.watcher_mode == "events")
 
 
 @contextmanager
@@ -135,17 +125,17 @@ def mounted(folder: Path, *source: str) -> Iterator[None]:
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 async def test_what_is_mounted_over_the_folder_is_the_folder(watched: Live, kind: str) -> None:
     names = fill(watched.root, 8)
-    await watched.wait_names(names)
+    await watched.assert_names(names)
     other = watched.root.parent / "other"
     other.mkdir()
     source = ("-t", "tmpfs", "none") if kind == "tmpfs" else ("--bind", str(other))
     with mounted(watched.root, *source):
         write(watched.root / "mounted.md", "new")
-        await watched.wait_names({"mounted.md"})
-        await watched.wait_status(lambda status: status.watcher_mode == "events")
+        await watched.assert_names({"mounted.md"})
+        await watched.assert_status(lambda status: status.watcher_mode == "events")
         write(watched.root / "mounted.md", "newer")
-        await watched.wait_text("mounted.md", "newer")
-    await watched.wait_names(names)
+        await watched.assert_text("mounted.md", "newer")
+    await watched.assert_names(names)
 
 
 @contextmanager
@@ -177,8 +167,8 @@ async def test_a_mount_that_makes_no_events_is_polled(tmp_path: Path, kind: str,
         async with live(root, tmp_path / "data", watch="auto", intervals=intervals) as found:
             for n in range(3):
                 write(below / min(names), f"edit {n}")
-                await found.wait_text(min(names), f"edit {n}")
-            await found.wait_status(lambda status: status.watcher_mode == "poll")
+                await found.assert_text(min(names), f"edit {n}")
+            await found.assert_status(lambda status: status.watcher_mode == "poll")
 
 
 TABLE = """\
@@ -209,15 +199,15 @@ async def test_changes_without_events_lead_to_polling_and_an_event_leads_back(tm
         with (root / "mapped.md").open("r+b") as file, mmap.mmap(file.fileno(), 64) as memory:
             memory[0:5] = b"first"
             memory.flush()
-            await found.wait_text("mapped.md", "first" + "0" * 59)
+            await found.assert_text("mapped.md", "first" + "0" * 59)
         write(outside, "second")
-        await found.wait_text("linked.md", "second")
+        await found.assert_text("linked.md", "second")
         for n in range(2):
             write(outside, f"more {n}")
-            await found.wait_text("linked.md", f"more {n}")
-        await found.wait_status(lambda status: status.watcher_mode == "poll")
+            await found.assert_text("linked.md", f"more {n}")
+        await found.assert_status(lambda status: status.watcher_mode == "poll")
         write(root / "told.md", "new")
-        await found.wait_status(lambda status: status.watcher_mode == "events")
+        await found.assert_status(lambda status: status.watcher_mode == "events")
 
 
 async def test_a_file_rewritten_all_the_time_is_indexed_seldom_and_starves_nobody(watched: Live) -> None:
@@ -233,7 +223,7 @@ async def test_a_file_rewritten_all_the_time_is_indexed_seldom_and_starves_nobod
     took = []
     for n in range(6):
         write(watched.root / f"calm{n % 3}.md", f"edit {n}")
-        took.append(await watched.wait_text(f"calm{n % 3}.md", f"edit {n}"))
+        took.append(await watched.assert_text(f"calm{n % 3}.md", f"edit {n}"))
     stop.set()
     await churning
     busy = [c for c in watched.told if "busy.md" in c.added + c.changed]
@@ -244,24 +234,24 @@ async def test_a_pipe_and_a_newline_in_a_name_disturb_nobody(watched: Live) -> N
     os.mkfifo(watched.root / "pipe.md")
     write(watched.root / 'line\n{"level": "error"}.md', "forged")
     write(watched.root / "good.md", "good")
-    await watched.wait_names({"good.md", 'line\n{"level": "error"}.md'})
+    await watched.assert_names({"good.md", 'line\n{"level": "error"}.md'})
     assert await watched.reasons() == {"pipe.md": "not_regular"}
 
 
 async def test_a_full_disk_pauses_indexing_and_nothing_else(watched: Live) -> None:
     write(watched.root / "a.md", "before")
-    await watched.wait_text("a.md", "before")
+    await watched.assert_text("a.md", "before")
     limit = "PRAGMA max_page_count = {}"
     pages = await watched.db.read(lambda c: int(c.execute("PRAGMA page_count").fetchone()[0]))
     await watched.db.write(lambda tx: tx.execute(limit.format(pages)).fetchall())
     write(watched.root / "a.md", "word\n" * (MAX_BYTES // 10))
-    status = await watched.wait_status(lambda status: status.state == "failed")
+    status = await watched.assert_status(lambda status: status.state == "failed")
     assert status.last_error is not None
     assert "full" in status.last_error
     assert await watched.text("a.md") == "before"
     await watched.db.write(lambda tx: tx.execute(limit.format(1_000_000)).fetchall())
-    await watched.wait_text("a.md", "word\n" * (MAX_BYTES // 10))
-    status = await watched.wait_status(lambda status: status.state == "ready")
+    await watched.assert_text("a.md", "word\n" * (MAX_BYTES // 10))
+    status = await watched.assert_status(lambda status: status.state == "ready")
     assert (status.last_error, status.failures > 0) == (None, True)
 
 
