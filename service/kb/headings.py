@@ -1,4 +1,7 @@
-"""Finds the headings of Markdown, reStructuredText, AsciiDoc and plain text, and the blocks that are verbatim."""
+"""Finds the headings of Markdown, reStructuredText, AsciiDoc and plain text, and the blocks that are verbatim.
+
+Expressions meet lines of any length, and hold up the whole process meanwhile: none may look at a place twice.
+"""
 
 import re
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from typing import Final
 from service.kb.lines import Lines
 
 MAX_HEADING_CHARS: Final = 300
+_MARKUP_CHARS: Final = 1_000  # of a heading whose markup is taken off
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Outline:
     verbatim: tuple[tuple[int, int], ...]
 
 
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*")
+_BLANKS: Final = " \t"
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 _NOT_SETEXT = re.compile(r"\s*$| {4}|\t|\s*(?:[>|]|[-*+][ \t]|\d{1,9}[.)][ \t])")
 _FENCE = re.compile(r"\s*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
@@ -38,8 +43,8 @@ _HTML: Final = re.compile(r" {0,3}(?:(<!--)|<(pre|script|style|textarea)(?=[\s>]
 _COMMENT_END: Final = re.compile("-->")
 _HTML_END: Final = re.compile(r"</(?:pre|script|style|textarea)>", re.IGNORECASE)
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[ \t]*")
-_ADOC = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)[ \t]*")
-_ADOC_BLOCK = re.compile(r"(-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,})[ \t]*\w*[ \t]*")
+_ADOC = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*)")
+_ADOC_BLOCK = re.compile(r"(-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,})[ \t]*\w*")
 _MARKUP = re.compile(r"[\[<{}*_`]")  # without any of these there is nothing to take off
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _ANCHOR = re.compile(r"\s*\{[#:.][^}]*\}\s*$|<[^<>]*>|\{\{[<%]|[%>]\}\}")
@@ -53,9 +58,10 @@ def outline(lines: Lines, ending: str, start: int = 0) -> Outline:
 
 def plain_heading(markup: str) -> str:
     """A heading as a person reads it: link targets, emphasis, anchors and code marks taken off."""
-    if not _MARKUP.search(markup):
-        return " ".join(markup.split())[:MAX_HEADING_CHARS]
-    text = _ANCHOR.sub("", _LINK.sub(r"\1", markup))
+    text = " ".join(markup[:_MARKUP_CHARS].split())
+    if not _MARKUP.search(text):
+        return text[:MAX_HEADING_CHARS]
+    text = _ANCHOR.sub("", _LINK.sub(r"\1", text))
     text = _EMPHASIS.sub(r"\2", text).replace("`", "")
     return " ".join(text.split())[:MAX_HEADING_CHARS]
 
@@ -77,7 +83,7 @@ def _markdown(lines: Lines, start: int) -> Outline:
             opened = index
             line = ""
         elif "#" in line and (atx := _ATX.fullmatch(line)):
-            headings.append(Heading(index, index, len(atx[1]), plain_heading(atx[2] or "")))
+            headings.append(Heading(index, index, len(atx[1]), plain_heading(_unclosed(atx[2] or ""))))
             line = ""
         elif previous and (setext := _SETEXT.fullmatch(line)) and not _NOT_SETEXT.match(previous):
             headings.append(Heading(index - 1, index, 1 if "=" in setext[1] else 2, plain_heading(previous)))
@@ -86,6 +92,13 @@ def _markdown(lines: Lines, start: int) -> Outline:
     if ends is not None:
         verbatim.append((opened, len(lines) - 1))
     return Outline(tuple(h for h in headings if h.text), tuple(verbatim))
+
+
+def _unclosed(heading: str) -> str:
+    """A heading without the `#` that may close it after a blank."""
+    heading = heading.rstrip(_BLANKS)
+    bare = heading.rstrip("#")
+    return bare if not bare or bare[-1] in _BLANKS else heading
 
 
 def _opened(line: str) -> Callable[[str], object] | None:
@@ -149,9 +162,9 @@ def _asciidoc(lines: Lines, start: int) -> Outline:
             if line.rstrip() == block:
                 verbatim.append((opened, index))
                 block = ""
-        elif delimiter := _ADOC_BLOCK.fullmatch(line):
+        elif delimiter := _ADOC_BLOCK.fullmatch(line.rstrip(_BLANKS)):
             block, opened = delimiter[1], index
-        elif heading := _ADOC.fullmatch(line):
+        elif heading := _ADOC.fullmatch(line.rstrip(_BLANKS)):
             headings.append(Heading(index, index, len(heading[1]), plain_heading(heading[2])))
     if block:
         verbatim.append((opened, len(lines) - 1))

@@ -148,6 +148,19 @@ class TestHeadings:
 
         assert [p.heading for p in document("a.txt", text).passages] == ["Title"]
 
+    @pytest.mark.parametrize(
+        ("ending", "line", "title"),
+        [
+            ("md", f"# Salt{' ' * 500_000}mines", "Salt"),
+            ("md", f"# Salt{' ' * 500_000}{{", "Salt"),
+            ("md", "# " + "[" * 500_000, "[" * 300),
+            ("adoc", f"= Salt{' ' * 500_000}mines", "Salt"),
+            ("adoc", f"{'-' * 500_000}{' ' * 500_000}!", "A"),
+        ],
+    )
+    def test_no_line_however_long_is_looked_at_for_days(self, ending: str, line: str, title: str) -> None:
+        assert document(f"a.{ending}", line).title == title
+
     def test_a_file_of_headings_alone_does_not_become_a_passage_a_line(self) -> None:
         found = document("a.md", "# h\n" * 50_000)
 
