@@ -42,6 +42,7 @@ from service.api.gatekeeping import guard
 from service.api.mcp_door import Open, open_door
 from service.api.methods import Methods
 from service.api.middleware import BodyLimit, HeaderLimit, HostGuard, HttpMetrics, RequestId, unobserved
+from service.api.sse import Handover
 from service.background import every, supervised
 from service.chats.events import EventLog, EventType
 from service.chats.gaps import GapStore
@@ -100,6 +101,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     description.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Methods)
+    app.add_middleware(Handover)
     guard(app)
     app.add_middleware(HostGuard, hosts=settings.hosts | {settings.host.lower()})
     app.add_middleware(HeaderLimit)

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import Final
 
 from fastapi.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.methods import HEAD
 from service.chats.events import EventType
@@ -17,6 +17,7 @@ from service.telemetry import Metrics
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RETRY: Final = b"retry: 2000\n\n"
 COMMENT: Final = b": still here\n\n"
+_HANDED: Final = "kb_agent.streams"  # in the scope: where streams go that have begun
 
 
 class ByteStream(Response):
@@ -37,31 +38,88 @@ class ByteStream(Response):
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; to a HEAD with the headers alone."""
+        """Answer one request; to a HEAD with the headers alone.
+
+        Under `Handover` it returns with the first event.
+        """
         if HEAD in scope:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        leaving = asyncio.create_task(left(receive))
+        self._metrics.streams.inc()
+        self._leaving = asyncio.create_task(left(receive))
+        begun = False
+        try:
+            begun = await self._unless_left(self._begin(send))
+        finally:
+            if not begun:
+                await self.aclose()
+        if not begun:
+            return
+        if _HANDED in scope:
+            scope[_HANDED].append(self)
+        else:
+            await self.go_on(send)
+
+    async def go_on(self, send: Send) -> None:
+        """Send what follows the first event, until it ends or the client leaves."""
+        try:
+            await self._unless_left(self._follow(send))
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the events."""
+        self._metrics.streams.dec()
+        self._leaving.cancel()
+        await self._events.aclose()
+
+    async def _begin(self, send: Send) -> None:
+        first = await anext(self._events, b"")
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+
+    async def _follow(self, send: Send) -> None:
+        async for event in self._events:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _unless_left(self, step: Awaitable[None]) -> bool:
+        """Whether `step` came to its end; it is broken off when the client leaves."""
         try:
             async with asyncio.timeout(None) as until_left:
-                leaving.add_done_callback(lambda _: _end(until_left))
-                with self._metrics.streams.track_inprogress():
-                    await self._send(send)
+                self._leaving.add_done_callback(lambda _: _end(until_left))
+                await step
         except TimeoutError:
             if not until_left.expired():
                 raise
-        finally:
-            leaving.cancel()
+            return False
+        return True
 
-    async def _send(self, send: Send) -> None:
-        async with aclosing(self._events) as events:
-            first = await anext(events, b"")
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": first, "more_body": True})
-            async for event in events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+class Handover:
+    """Sends streams from here on once the application has returned.
+
+    An idle stream then holds none of the frames and requests of the layers within, which took half of its memory.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        streams: list[ByteStream] = []
+        scope[_HANDED] = streams
+        known, returned = len(scope), False
+        try:
+            await self._app(scope, receive, send)
+            returned = True
+        finally:
+            for stream in () if returned else streams:
+                await stream.aclose()
+        while streams and len(scope) > known:
+            scope.popitem()  # what the layers within left there
+        for stream in streams:
+            await stream.go_on(send)
 
 
 class EventStream(ByteStream):
