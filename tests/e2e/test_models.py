@@ -1,7 +1,9 @@
 """The service with a language model behind it: a scripted one, spoken to over HTTP by the real SDK."""
 
+import asyncio
 import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +16,8 @@ from service.database import FILE_NAME
 from tests.e2e.conftest import serving
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
 from tests.fake_llm import FakeLLM
-from tests.fake_wire import call_delta, call_script, calls, text_script
-from tests.server import Server, events, eventually
+from tests.fake_wire import Wire, call_delta, call_script, calls, chunk, text_script
+from tests.server import PATIENCE, Server, events, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -274,6 +276,34 @@ def test_the_same_idempotency_key_asks_once(client: httpx2.Client, fake: FakeLLM
     other = client.post(path, json={"content": "something else"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert len(fake.requests) == 2
+
+
+def test_a_repeat_follows_the_turn_that_still_runs_and_no_other_begins(
+    client: httpx2.Client, fake: FakeLLM
+) -> None:
+    rest = threading.Event()
+
+    async def halting(wire: Wire) -> None:
+        await wire.event(chunk({"content": "Half "}))
+        await asyncio.to_thread(rest.wait, PATIENCE)
+        await wire.events(chunk({"content": "and half."}), chunk({}, "stop"))
+        await wire.done()
+
+    fake.reply(halting)
+    path, key = f"/api/chats/{new_chat(client)}/messages", {"Idempotency-Key": "k-2"}
+    first = client.post(path, json={"content": "hello"}, headers=key | {"Prefer": "respond-async"}).json()
+    seen = []
+    with events(client, "POST", path, key, json={"content": "hello"}) as found:
+        for event in found:
+            seen.append(event)
+            if event.type == "answer.delta" and not rest.is_set():
+                anew = client.post(f"{path}/{first['id']}/regenerate")
+                assert (anew.status_code, anew.json()["code"]) == (409, "turn_in_progress")
+                rest.set()
+    assert (seen[-1].type, seen[-1].data["message"]["id"]) == ("answer.completed", first["id"])
+    assert "".join(e.data["text"] for e in seen if e.type == "answer.delta") == "Half and half."
+    assert len(fake.requests) == 1
+    assert len(client.get(path).json()["items"]) == 2
 
 
 def test_the_key_never_leaves_for_a_log_an_error_or_a_metric(
