@@ -59,6 +59,15 @@ async def test_the_window_that_the_provider_names_is_fitted_to_and_remembered(er
         assert fake.requests[-1].messages[-1]["content"] == "now?"
 
 
+async def test_the_named_window_is_remembered_also_where_the_shorter_request_fails(fake: FakeLLM) -> None:
+    fake.reply(refusal(400, OPENAI), FAULTS["401-echo"])
+    fake.say("Fits.")
+    failed, heard = await ask(fake, 8192, times=2)
+    assert failed.error is not None
+    assert (failed.error.code, heard.text) == ("provider_auth", "Fits.")
+    assert [sent > 4096 - 512 for sent in lengths(fake)] == [True, False, False]
+
+
 async def test_a_count_in_the_refusal_corrects_the_estimate(fake: FakeLLM) -> None:
     counted = {"type": "exceed_context_size_error", "message": "x", "n_ctx": 8192, "n_prompt_tokens": 14_000}
     fake.reply(refusal(400, counted))
