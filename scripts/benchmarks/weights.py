@@ -11,7 +11,7 @@ cross-validated was fitted without the question's article.
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,15 +115,15 @@ async def _example(kb: KnowledgeBase, example: Example, left_out: Callable[[str]
     passages = [p for p in found.get("passages", ()) if left_out is None or not left_out(p["document"])]
     messages = [Message("user", question.text), *_result("search_kb", found | {"passages": passages[:PASSAGES]})]
     if passages:
-        arguments = surroundings(situation(messages).evidence.passages[0])
-        messages += _result("read_kb_doc", await _called(toolbox, "read_kb_doc", arguments))
+        for arguments in surroundings(situation(messages).evidence.passages):
+            messages += _result("read_kb_doc", await _called(toolbox, "read_kb_doc", arguments))
     assessment = Assessment(question, situation(messages).evidence.passages)
     candidates = assessment.candidates if example.case.answers and example.answerable else ()
     return replace(example, grounds=assessment.grounds, candidates=tuple(candidates))
 
 
-async def _called(toolbox: Toolbox, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    result = await toolbox.run(ToolCall(name, name, json.dumps(arguments)))
+async def _called(toolbox: Toolbox, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    result = await toolbox.run(ToolCall(name, name, json.dumps(dict(arguments))))
     content: dict[str, Any] = json.loads(result.message.content)
     return content
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.agent.evidence import Passage
 from service.agent.grounds import Grounds, confidence, grounds
-from service.agent.matching import AskedTerms, PassageTerms
+from service.agent.matching import AskedTerms, analysed
 from service.agent.questions import Question
 from service.agent.scoring import Candidate, rank
 
@@ -20,7 +20,7 @@ class Assessment:
 
     def __init__(self, question: Question, passages: Sequence[Passage]) -> None:
         self._question = question
-        self._passages = [PassageTerms(passage) for passage in passages]
+        self._passages = [analysed(passage) for passage in passages]
         self._asked = AskedTerms(question, self._passages)
 
     @cached_property

@@ -129,10 +129,10 @@ def _passages(result: Mapping[str, Any]) -> Iterator[Passage]:
 
 def _sections(passage: Passage) -> Iterator[Passage]:
     """A long stretch of a document, cut at its headings so that each section is weighed by itself."""
+    passage = _without_front_matter(passage)
     if passage.end_line - passage.start_line < _SECTION_LINES:
         yield passage
         return
-    passage = _without_front_matter(passage)
     heads = [block for block in blocks(passage.text) if block.kind == "heading"]
     bounds = sorted({0, *(block.start for block in heads), len(passage.text)})
     labels = {block.start: passage.text[block.start : block.end].strip("#=-~^ \t\n") for block in heads}

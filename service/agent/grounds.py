@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from heapq import nlargest
 from typing import Final, NamedTuple
 
 from service.agent.matching import AskedTerms, Matches, PassageTerms
@@ -17,20 +18,16 @@ class Grounds(NamedTuple):
 
     strength: float  # BM25 of the passage as a share of the best possible
     breadth: float  # logarithm of how many telling terms it has
-    length: float  # logarithm of how many terms the question has
     order: float  # share of neighbouring terms that stand near one another in it
     focus: float  # largest share in two neighbouring sentences
     names_missing: float  # share of the question's names and numbers that it lacks
-    lead: float  # its strength above that of the next document
     heading: float  # how nearly a heading of it asks the question
 
 
 # Logistic regression, fitted by `scripts/bench weights` on XQuAD's English questions, with and without the article
 # that answers them, and on those over `knowledge`; rounded. The bias refuses 95 % of those without their article.
-BIAS: Final = -4.7
-WEIGHTS: Final = Grounds(
-    strength=8.0, breadth=3.2, length=-1.3, order=2.2, focus=2.1, names_missing=-2.8, lead=2.4, heading=3.0
-)
+BIAS: Final = -5.9
+WEIGHTS: Final = Grounds(strength=6.9, breadth=2.0, order=2.3, focus=4.6, names_missing=-3.2, heading=3.0)
 
 
 def confidence(grounds: Grounds | None) -> float:
@@ -42,26 +39,18 @@ def confidence(grounds: Grounds | None) -> float:
 
 def grounds(question: Question, asked: AskedTerms, passages: Sequence[PassageTerms]) -> Grounds | None:
     """The grounds of the passage that speaks loudest for an answer; None where there is no passage."""
-    strengths = [asked.strength(passage) for passage in passages]
-    strongest = sorted(range(len(passages)), key=lambda at: -strengths[at])[:_CONSIDERED]
-    found: list[Grounds] = []
-    for at in strongest:
-        name = passages[at].passage.document
-        others = (s for s, p in zip(strengths, passages, strict=True) if p.passage.document != name)
-        found.append(_of_passage(question, asked, passages[at], strengths[at] - max(others, default=0.0)))
-    return max(found, key=confidence, default=None)
+    strongest = nlargest(_CONSIDERED, passages, key=asked.strength)
+    return max((_of_passage(question, asked, passage) for passage in strongest), key=confidence, default=None)
 
 
-def _of_passage(question: Question, asked: AskedTerms, passage: PassageTerms, lead: float) -> Grounds:
+def _of_passage(question: Question, asked: AskedTerms, passage: PassageTerms) -> Grounds:
     matches = asked.matches(passage.counts)
     return Grounds(
         strength=asked.strength(passage),
         breadth=math.log1p(asked.words(term for term in matches if term not in asked.everyday)),
-        length=math.log(max(1.0, asked.words(asked.terms))),
         order=_order(question, passage),
         focus=_focus(asked, passage),
         names_missing=_names_missing(question, matches),
-        lead=lead,
         heading=_heading(asked, passage),
     )
 

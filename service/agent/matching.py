@@ -3,12 +3,23 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from service.agent.evidence import Passage
 from service.agent.questions import Question, content_words
 from service.agent.sentences import split
-from service.agent.words import EVERYDAY_TERMS, alike, head, measure, terms
+from service.agent.words import (
+    EVERYDAY_TERMS,
+    MISTAKEN,
+    alike,
+    head,
+    is_slip,
+    may_be_mistaken,
+    measure,
+    mistaken,
+    terms,
+)
 
 Matches = Mapping[str, float]
 """The question's terms that were found, each with the likeness of its best form: 1 the same, less for alike."""
@@ -21,6 +32,9 @@ _EXPECTED: Final = {2: 0.65, 6: 1.15}
 _K1: Final = 1.2  # BM25's constants, as FTS5 has them
 _B: Final = 0.75
 _TYPICAL_SIZE: Final = 80  # of a passage, in words that are not grammar
+
+
+_KNOWN: Final = 64  # passages that stay analysed, so that those of a search are not analysed again after a read
 
 
 class PassageTerms:
@@ -37,6 +51,12 @@ class PassageTerms:
         self.size = measure(self.all)
 
 
+@lru_cache(maxsize=_KNOWN)
+def analysed(passage: Passage) -> PassageTerms:
+    """The terms of a passage."""
+    return PassageTerms(passage)
+
+
 class AskedTerms:
     """The question's terms with their weights among the passages found.
 
@@ -46,19 +66,21 @@ class AskedTerms:
 
     def __init__(self, question: Question, passages: Sequence[PassageTerms]) -> None:
         inherited = {asked.term: asked.share * _INHERITED for asked in question.inherited}
-        self.shares = inherited | {asked.term: asked.share for asked in question.terms}
+        shares = inherited | {asked.term: asked.share for asked in question.terms}
+        holding = Counter(term for passage in passages for term in passage.counts)
+        self._forms = _forms(tuple(shares), holding)
+        met = {asked for term in holding for asked, _ in self._forms.get(term, ())}
+        self.shares = {t: share for t, share in shares.items() if t in met or not is_slip(t)} or shares
         self.terms = tuple(self.shares)
         self.everyday = EVERYDAY_TERMS.intersection(self.terms)
         if len(self.everyday) == len(self.terms):
             self.everyday = frozenset()  # where nothing else is asked, they have to tell
-        holding = Counter(term for passage in passages for term in passage.counts)
         self.weights = {
             term: _rarity(holding[term], len(passages)) * share * (_EVERYDAY if term in self.everyday else 1)
             for term, share in self.shares.items()
         }
         expected = {asked.term: _EXPECTED.get(asked.step, 1.0) for asked in (*question.inherited, *question.terms)}
         self.total = sum(weight * expected[term] for term, weight in self.weights.items()) or 1.0
-        self._forms = _forms(self.terms, holding)
 
     def matches(self, found: Iterable[str]) -> Matches:
         """Which of the question's terms are among `found`."""
@@ -99,7 +121,7 @@ class AskedTerms:
         if not matches:
             return 0.0
         recall = self.share(matches)
-        precision = sum(1 for term in said if term in self._forms) / len(said)
+        precision = sum(term in self._forms for term in said) / len(said)
         return 2 * recall * precision / (recall + precision)
 
 
@@ -108,14 +130,20 @@ def _rarity(holding: int, passages: int) -> float:
 
 
 def _forms(asked: Sequence[str], vocabulary: Iterable[str]) -> dict[str, list[tuple[str, float]]]:
-    """For each term of the passages the asked terms it stands for."""
+    """For each term of the passages the asked terms it stands for; a mistake is seen in what is found nowhere."""
     forms: dict[str, list[tuple[str, float]]] = defaultdict(list)
     by_head: dict[str, list[str]] = defaultdict(list)
     for term in asked:
-        forms[term].append((term, 1.0))
         by_head[head(term)].append(term)
+    met = set[str]()
     for term in vocabulary:
         for candidate in by_head.get(head(term), ()):
-            if candidate != term and (likeness := alike(candidate, term)):
+            if likeness := alike(candidate, term):
                 forms[term].append((candidate, likeness))
+                met.add(candidate)
+    for candidate in asked:
+        if candidate not in met and may_be_mistaken(candidate):
+            for term in vocabulary:
+                if mistaken(candidate, term):
+                    forms[term].append((candidate, MISTAKEN))
     return dict(forms)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -17,6 +17,8 @@ _GREETINGS: Final = (
     r"thanks|thank you|danke|gracias|merci|спасибо|ok|okay|great|please|bitte|por favor|пожалуйста",
     r"(?:can|could|would) you (?:please )?(?:tell|explain to|show) me|(?:tell|show) me|do you know",
     r"i (?:would like|want|need) to know|i['’]d like to know|i have a question",
+    r"(?:sum up|summari[sz]e|explain|describe|compare|tl;?dr(?: of)?)(?: (?:to|for) me)?",
+    r"(?:give me )?an? (?:short |brief |quick )?(?:summary|overview|explanation|comparison|description) of",
 )
 _COURTESY: Final = pattern(
     rf"^\W*(?:(?:(?:{'|'.join(_GREETINGS)})\b|你好|您好|こんにちは|สวัสดี(?:ครับ|ค่ะ)?|请问|请)[\s,.!:;，。！–-]*)+"
@@ -38,11 +40,18 @@ _MORE: Final = pattern(
     r"(?: (?:about|on) (?:it|that|this))?(?: please)?\W*$",
     r"^\W*(?:mehr|weiter|más|continúa|plus|еще|ещё|дальше|继续|更多|もっと|続けて|อีก)\W*$",
 )
+_PART: Final = pattern(
+    r"(?<=[?？])\s*(?=\w)",
+    r",?\s+(?=(?:and|und)\s+(?:also\s+)?(?:how|what|where|when|which|why|who|can|does|do|is|are)\b)",
+    r",?\s+(?=und\s+(?:wie|was|wo|wann|welche[rsnm]?|warum|wer|kann)\b)",
+)
+_CONJUNCTION: Final = pattern(r"^\W*(?:and|but|so|und|aber|y|et|и)\b\s*")
 _IDENTIFIER: Final = re.compile(r"\w[_./]\w|[a-z][A-Z]|^[A-Z]{2,}")
 _BACK_REFERENCE_TERMS: Final = 4
 _LONGEST: Final = 60
 _INHERITED: Final = 16
 _REACH: Final = 4
+_PARTS: Final = 3  # questions in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Question:
 
     `terms` are its own, in order; `inherited` come from what was asked before it. `names` are the terms of names,
     numbers and identifiers in it. `said` is the answer it follows up on, and `more` asks for what that left out.
+    `parts` are the questions of a message that asks several.
     """
 
     text: str
@@ -61,17 +71,30 @@ class Question:
     query: str = ""
     said: str = ""
     more: bool = False
+    parts: tuple["Question", ...] = ()
 
 
 @lru_cache(maxsize=64)
 def understand(message: str, earlier: tuple[Exchange, ...] = ()) -> Question:
     """Read a message as a question; `earlier` are the exchanges before it, oldest first. A turn asks it twice."""
+    said = [part for part in _PART.split(message) if part]
+    if not 1 < len(said) <= _PARTS:
+        return _understood(message, earlier)
+    before = list(earlier)
+    parts: list[Question] = []
+    for part in said:
+        parts.append(_understood(part, before))
+        before.append(Exchange(part, ""))
+    return replace(_understood(message, earlier), parts=tuple(parts))
+
+
+def _understood(message: str, earlier: Sequence[Exchange]) -> Question:
     text = _COURTESY.sub("", message, count=1) or message
     more = bool(_MORE.match(text))
     own = [] if more else content_words(text)
     follows = bool(earlier) and (more or depends(text))
     background = _background(earlier, text) if follows else []
-    kind = answer_type(text)
+    kind = answer_type(_CONJUNCTION.sub("", text))
     if follows and kind == "other":
         kind = answer_type(earlier[-1].question)  # "and with vLLM?" asks for what was asked before
     return Question(
@@ -94,9 +117,10 @@ def depends(text: str) -> bool:
 
 
 def content_words(text: str) -> list[str]:
-    """The words of `text` that say what it is about."""
+    """The words of `text` that say what it is about; digits alone, as in 2 + 2, say nothing."""
     subject = QUESTIONS.sub(" ", _MEASURE.sub(" ", text))
-    return [word for word in words(subject) if not is_function_word(word)]
+    found = [word for word in words(subject) if not is_function_word(word)]
+    return [] if all(word.isdigit() and len(word) == 1 for word in found) else found
 
 
 def _background(earlier: Sequence[Exchange], text: str) -> list[str]:

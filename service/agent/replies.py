@@ -31,6 +31,16 @@ _NEAREST: Final[dict[Language, str]] = {
     "ja": "近い文書：{names}。",
     "th": "เอกสารที่ใกล้เคียง: {names}",
 }
+_ADVICE: Final[dict[Language, str]] = {
+    "en": "Try other words, or ask “what topics are there?”.",
+    "de": "Versuch andere Wörter oder die Sprache der Dokumente, oder frag „welche Themen gibt es?“.",
+    "es": "Prueba con otras palabras o en el idioma de los documentos, o pregunta «¿qué temas hay?».",
+    "fr": "Essayez d'autres mots ou la langue des documents, ou demandez « quels sujets ? ».",
+    "ru": "Попробуйте другие слова или язык документов либо спросите «какие есть темы?».",
+    "zh": "请换一种说法或用文档的语言提问，也可以问“有哪些主题”。",
+    "ja": "別の言葉や文書の言語で試すか、「どんな資料がありますか」と聞いてください。",
+    "th": "ลองใช้คำอื่นหรือภาษาของเอกสาร หรือถามว่า “มีหัวข้ออะไรบ้าง”",
+}
 _GREETING: Final[dict[Language, str]] = {
     "en": "Hello! Ask me something about the documents of this knowledge base.",
     "de": "Hallo! Frag mich etwas über die Dokumente dieser Wissensbasis.",
@@ -93,6 +103,7 @@ def not_told(question: str, evidence: Evidence, near: Sequence[str]) -> Iterator
         yield f" Similar words in it: {', '.join(evidence.near_terms)}."
     elif evidence.topic_names:
         yield f" Its topics: {', '.join(evidence.topic_names)}."
+    yield f" {_ADVICE[spoken]}"
     if evidence.state:
         yield f" {evidence.state}"
 

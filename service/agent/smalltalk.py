@@ -30,6 +30,7 @@ _PHRASES: Final[tuple[tuple[Intent, str], ...]] = (
         what topics are there, which topics are there, what documents are there, which documents are there
         what files are there, which files are there, what sources do you have, what topics can i ask about
         what do you know, what do you know about, what can i ask, what can i ask you, what can i ask about
+        what is about, what is it about, what can you tell me, what do you have, what is in here, what's in here
         what is in knowledge base, what's in knowledge base, what does knowledge base contain
         what does knowledge base cover, what is knowledge base about
         welche themen gibt es, welche dokumente gibt es, welche themen kennst du, welche dokumente hast du
@@ -41,7 +42,9 @@ _PHRASES: Final[tuple[tuple[Intent, str], ...]] = (
         "thanks",
         """
         thanks, many thanks, thank you, thanks for help, thank you for help, thx, ty, cheers, that helps
-        that was helpful, that's helpful, danke, danke schön, danke sehr, vielen dank, herzlichen dank
+        that was helpful, that's helpful, that is what i needed, that's what i needed, just what i needed
+        that works, that worked, works now, it works, it works now, that answers my question, appreciate it
+        danke, danke schön, danke sehr, vielen dank, herzlichen dank
         gracias, muchas gracias, merci, merci beaucoup, спасибо, большое спасибо, спасибо большое
         谢谢, 谢谢你, 多谢, 感谢, ありがとう, ありがとうございます, ありがとうございました
         ขอบคุณ, ขอบคุณครับ, ขอบคุณค่ะ, 감사합니다, شكرا

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from service.kb import function_words
+from service.kb import function_words, near
 from service.kb.analysis import TOKEN, Token, analyse, fold
 from service.kb.words import Term
 
@@ -27,6 +27,8 @@ _PARTS_OF_COMPOUND: Final = 0.5
 _PREFIX: Final = 5
 _SHARED: Final = 0.65
 _ALIKE: Final = 0.7
+MISTAKEN: Final = 0.9  # likeness of a term with a typing mistake
+_JUMBLED: Final = frozenset("".join(sorted(word)) for word in function_words.WORDS if len(word) > 2)
 
 
 def pattern(*alternatives: str) -> re.Pattern[str]:
@@ -123,3 +125,20 @@ def alike(one: str, other: str) -> float:
     )
     near = shared >= _PREFIX and shared >= _SHARED * max(len(one), len(other))
     return _ALIKE if near and one.isalpha() and other.isalpha() else 0.0
+
+
+def may_be_mistaken(term: str) -> bool:
+    """Whether typing mistakes in a term are looked for: it is of Latin letters, and long enough to tell."""
+    return term.isascii() and term.isalpha() and near.SHORTEST <= len(term) <= near.LONGEST
+
+
+def mistaken(one: str, other: str) -> bool:
+    """Whether one typing mistake, not in the first letter, tells the terms apart: "chnage" and "change"."""
+    if one[0] != other[0] or abs(len(one) - len(other)) > 1 or not may_be_mistaken(other):
+        return False
+    return near.mistakes(one, other) == 1
+
+
+def is_slip(term: str) -> bool:
+    """Whether a term has just the letters of a word of grammar: "waht", "hwo"."""
+    return "".join(sorted(term)) in _JUMBLED

@@ -111,7 +111,7 @@ async def test_answers_and_small_talk_leave_no_gap(base: Asking) -> None:
 
 
 async def test_a_gap_tells_terms_that_exist(base: Asking) -> None:
-    await base.ask("lightouse")
+    await base.ask("What does the lightouse keeper eat?")
     await base.ask("Is there a serviette?")
     near = {term for gap in await base.listed() for term in gap.near_terms}
     assert {"service"} & near or {"lighthouse"} & near

@@ -108,6 +108,21 @@ def test_courtesies_and_function_words_are_no_terms() -> None:
     assert question.kind == understand("how I start the service?").kind
 
 
+@pytest.mark.parametrize(
+    "message",
+    ["summarise the default port", "tl;dr of the default port", "Please give me an overview of the default port"],
+)
+def test_the_task_in_a_message_is_no_term(message: str) -> None:
+    assert [asked.term for asked in understand(message).terms] == terms("default port")
+
+
+def test_two_questions_in_a_message_are_told_apart() -> None:
+    one, other = understand("What is the default port, and how do I change it?").parts
+    assert (one.text, one.kind, other.kind) == ("What is the default port", "definition", "procedure")
+    assert {asked.term for asked in other.terms + other.inherited} == set(terms("default port change"))
+    assert understand("What is the difference between ports and sockets?").parts == ()
+
+
 def test_names_numbers_and_identifiers_are_told_apart() -> None:
     question = understand("Does kb_agent 2.0 run on Windows with the llama.cpp server?")
     assert question.names == {"kbagent", "2.0", "window", "llamacpp"}
