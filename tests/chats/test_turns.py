@@ -104,6 +104,9 @@ async def test_a_turn_that_is_begun_with_its_question_is_an_attempt_like_any_oth
     again = await chats.questions.regenerate("ann", chat.id, fresh.id, "m", begin=True)
     assert again.turn is not None
     assert (await chats.turns.finish(again.turn, completed("better"))).id == again.answer.id
+    following = (await chats.questions.post("ann", chat.id, "And then?", "m", begin=True)).turn
+    assert following is not None
+    assert [exchange.answer for exchange in following.earlier] == ["better"]
 
 
 async def test_a_turn_that_ended_or_is_gone_cannot_begin(chats: Chats) -> None:
