@@ -37,7 +37,7 @@ from service.api import (
     problems,
     session,
 )
-from service.api.deps import SINGLE, Services
+from service.api.deps import Services
 from service.api.gatekeeping import guard
 from service.api.mcp_door import Open, open_door
 from service.api.methods import Methods
@@ -92,7 +92,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
     for part in (chats, messages, export, events, kb, gaps, keys, session, compat):
-        app.include_router(part.router, dependencies=[SINGLE])
+        app.include_router(part.router)
     app.include_router(health.router)
     if settings.mcp_enabled:
         app.include_router(mcp_route.router)

@@ -4,13 +4,12 @@ import asyncio
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import unquote_to_bytes
 
-from fastapi import Depends, Header, Path, Query, Request, Security
-from fastapi.security import APIKeyCookie, HTTPBearer
+from fastapi import Depends, Header, Path, Query, Request
 
 from service.access.control import AccessControl
 from service.access.records import KeyScope
@@ -34,10 +33,6 @@ from service.kb.watcher import Watcher
 from service.telemetry import Metrics
 
 COOKIE: Final = "kb_agent_session"
-_BEARER: Final = HTTPBearer(auto_error=False, description="An API key, as `kb-agent keys create` prints it.")
-_SESSION: Final = APIKeyCookie(
-    name=COOKIE, auto_error=False, scheme_name="Session", description="What `POST /api/session` gives a browser."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +91,15 @@ async def hold_stream(request: Request) -> None:
 class Access:
     """What a route asks of its caller: a scope, or with None only that he is known. Counts the request.
 
-    Every route has one of these, or is `OPEN`; `check_access` in `middleware.py` sees to it.
+    Every route has one of these or is `OPEN`; `guard` in `gatekeeping.py` sees to it. It looks at the query too,
+    where only `repeated` parameters may come twice: one dependency more costs a request more than these checks.
     """
 
     scope: KeyScope | None
+    repeated: frozenset[str] = frozenset()
 
-    async def __call__(
-        self,
-        request: Request,
-        _bearer: Annotated[Any, Security(_BEARER)] = None,
-        _session: Annotated[Any, Security(_SESSION)] = None,
-    ) -> None:
+    async def __call__(self, request: Request) -> None:
+        _check_query(request, self.repeated)
         await self.grant(await _services(request), await _visit(request))
 
     async def grant(self, services: Services, visit: Visit) -> None:
@@ -176,7 +169,7 @@ async def _name_key(
     return key_of(cursor)
 
 
-async def _single(request: Request) -> None:
+def _check_query(request: Request, repeated: Collection[str]) -> None:
     """Refuse a parameter that is given twice: whoever sends it means both, and one would be dropped.
 
     Refuse text that is not UTF-8 too: it would be searched with a sign that stands for what cannot be read.
@@ -188,7 +181,7 @@ async def _single(request: Request) -> None:
         raise InvalidInput(detail, field="query") from error
     times = Counter(name for name, _ in request.query_params.multi_items())
     for name, count in times.items():
-        if count > 1:
+        if count > 1 and name not in repeated:
             raise InvalidInput("a parameter is given twice; give it once", field=f"query.{name}")
 
 
@@ -207,7 +200,6 @@ CHAT: Final = Depends(Access(KeyScope.CHAT))
 KB: Final = Depends(Access(KeyScope.KB))
 ADMIN: Final = Depends(Access(KeyScope.ADMIN))
 ASKS: Final = Depends(_asks)  # beside CHAT: what makes the model work
-SINGLE: Final = Depends(_single)
 STREAMS: Final = Depends(hold_stream)  # takes a place among the open event streams
 
 ServicesDep = Annotated[Services, Depends(_services)]

@@ -1,12 +1,16 @@
 """The OpenAPI document: what holds for every operation is added here, so that no route can forget it."""
 
+from collections.abc import Container
 from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Mount
 
 from service.api.compat_errors import OpenAiError, is_compatible
+from service.api.deps import COOKIE
 from service.api.event_schemas import REFERENCE, event_schemas
+from service.api.gatekeeping import declared
 from service.api.problems import MEDIA_TYPE, Problem
 
 _JSON: Final = "application/json"
@@ -18,6 +22,19 @@ _TAGS: Final = {
     "keys": "API keys, and the sign-in of the page.",
     "openai": "The agent as a model, for any client of OpenAI. Errors have OpenAI's shape here.",
     "operations": "Probes and metrics.",
+}
+_SECURITY: Final = {
+    "HTTPBearer": {
+        "type": "http",
+        "description": "An API key, as `kb-agent keys create` prints it.",
+        "scheme": "bearer",
+    },
+    "Session": {
+        "type": "apiKey",
+        "description": "What `POST /api/session` gives a browser.",
+        "in": "cookie",
+        "name": COOKIE,
+    },
 }
 _ERRORS: Final = {
     400: "The request cannot be read, or its host name is not known here.",
@@ -51,16 +68,24 @@ _REQUEST_ID: Final = {"description": "Id to look for in the log.", "required": T
 def install(app: FastAPI) -> None:
     """Complete the OpenAPI document that `app` makes of its routes."""
     described = app.openapi
-    app.openapi = lambda: complete(described())  # type: ignore[method-assign]
+    app.openapi = lambda: _complete(described(), _closed(app))  # type: ignore[method-assign]
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add to each operation the errors that any may give; each error is described once and referred to."""
+def _closed(app: FastAPI) -> set[tuple[str, str]]:
+    """Path and method of each operation that needs a key."""
+    routes = [route for route, access in declared(app) if access is not None and not isinstance(route, Mount)]
+    return {(route.path_format, method.lower()) for route in routes for method in route.methods}
+
+
+def _complete(document: dict[str, Any], closed: Container[tuple[str, str]]) -> dict[str, Any]:
+    """Add to each operation its security and the errors that any may give; each is described once, referred to."""
     document["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
     document["servers"] = [{"url": "/", "description": "The service that gave this document."}]
     shared: dict[str, Any] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            if (path, method) in closed:
+                operation["security"] = [{name: []} for name in _SECURITY]
             errors = _errors(method, operation)
             if is_compatible(path):
                 errors.discard(422)  # said as 400
@@ -71,6 +96,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             operation["responses"] = dict(sorted(operation["responses"].items()))
     ours = document["components"]["schemas"] | _error_schemas()
     document["components"]["schemas"] = {**dict(sorted(ours.items())), **event_schemas()}
+    document["components"]["securitySchemes"] = _SECURITY
     document["components"]["responses"] = dict(sorted(shared.items()))
     return document
 

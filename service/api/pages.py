@@ -14,7 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
-from service.api.deps import CHAT, OPEN, Caller, ChatId, MessageId, Services, ServicesDep
+from service.access.records import KeyScope
+from service.api.deps import CHAT, OPEN, Access, Caller, ChatId, MessageId, Services, ServicesDep
 from service.api.gatekeeping import Mounted
 from service.api.markdown import AnswerRenderer
 from service.chats.records import Message
@@ -143,7 +144,7 @@ async def message_fragment(
     return _fragments(_fragment(services, page, message))
 
 
-@router.get("/web/chats/{chat_id}/messages", dependencies=[CHAT])
+@router.get("/web/chats/{chat_id}/messages", dependencies=[Depends(Access(KeyScope.CHAT, frozenset({"id"})))])
 async def message_fragments(
     services: ServicesDep,
     caller: Caller,
