@@ -31,10 +31,11 @@ from service.agent.loop import (
 )
 from service.agent.model import ChatModel, Message
 from service.agent.sources import sources_json
-from service.agent.tools import Toolbox
+from service.agent.tools import LISTING, Toolbox
 from service.agent.underway import Run
 from service.chats.records import Failure, Outcome, Status
-from service.chats.turns import Asked, Ending, ReadTexts, Turn, TurnStore
+from service.chats.steps import Asked
+from service.chats.turns import Ending, ReadTexts, Turn, TurnStore
 from service.errors import Conflict, ModelError, StorageError
 from service.telemetry import TURN_ID, Metrics, tracing
 
@@ -220,7 +221,7 @@ class TurnRunner:
             run.draft.steps_done += 1
             run.draft.llm_calls += message.role == "assistant"
             run.draft.tool_calls += message.role == "tool"
-            run.draft.searched = run.draft.searched or message.role == "tool"
+            run.draft.searched = run.draft.searched or (done.error is None and done.name not in {None, LISTING})
         return messages
 
     async def _fold(self, turn: Turn, event: TurnEvent, run: Run) -> None:

@@ -10,7 +10,8 @@ from service.agent.draft import Draft
 from service.agent.evidence import Situation
 from service.agent.tools import Toolbox
 from service.chats.records import Step
-from service.chats.turns import Asked, Started, Turn
+from service.chats.steps import Asked, Started
+from service.chats.turns import Turn
 from service.errors import StorageError
 
 _SOON: Final = 0.1  # seconds; nobody sees that a call began so much later

@@ -12,6 +12,7 @@ from service.chats.events import EventLog, EventType, LiveAnswer
 from service.chats.gaps import Finding
 from service.chats.kept import KeptText
 from service.chats.records import Citation, Failure, Message, Outcome, Status, Step, TokenUsage, public, timestamp
+from service.chats.steps import Done, Started, step_row
 from service.database import Database, Transaction, load_queries
 from service.errors import Conflict
 
@@ -39,31 +40,6 @@ class Turn:
     question: str
     attempt: int
     earlier: tuple[Exchange, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A step that an earlier attempt finished: its transcript message, and the passages it returned, as JSON."""
-
-    wire: Mapping[str, Any]
-    sources: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A model's reply that asked for tools: its place among the steps and its transcript message."""
-
-    number: int
-    wire: Mapping[str, Any]
-    duration_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A tool call that begins; the first of a reply comes with the reply that `asked` for it."""
-
-    step: Step
-    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +134,7 @@ class TurnStore:
 
         With it goes that it `started`, where that is not stored yet.
         """
-        row = _step_row(turn, step.number, "tool", wire, step.duration_ms or 0.0) | {
+        row = step_row(turn.id, step.number, "tool", wire, step.duration_ms or 0.0) | {
             "name": step.name,
             "arguments": step.arguments,
             "hits": step.hits,
@@ -179,7 +155,7 @@ class TurnStore:
     async def done(self, turn: Turn) -> tuple[Done, ...]:
         """Give what earlier attempts at the turn finished, in order."""
         found = await self._db.read(lambda c: c.execute(self._sql["done"], {"id": turn.id}).fetchall())
-        return tuple(Done(json.loads(wire), sources) for wire, sources in found)
+        return tuple(Done(json.loads(wire), *rest) for wire, *rest in found)
 
     async def save_text(self, turn: Turn, content: str, citations: tuple[Citation, ...]) -> None:
         """Keep the answer's text so far, for a crash. Raises Conflict when stale."""
@@ -269,7 +245,7 @@ class TurnStore:
     def _start_in(self, tx: Transaction, turn: Turn, started: Started) -> None:
         asked = started.asked
         if asked is not None:
-            row = _step_row(turn, asked.number, "model", asked.wire, asked.duration_ms)
+            row = step_row(turn.id, asked.number, "model", asked.wire, asked.duration_ms)
             tx.execute(self._sql["insert_step"], row)
         data = {"message_id": turn.id, "step": public(started.step)}
         self._append(tx, turn, EventType.STEP_STARTED, data)
@@ -280,21 +256,3 @@ class TurnStore:
 
     def _append(self, tx: Transaction, turn: Turn, kind: EventType, data: Mapping[str, Any]) -> None:
         self._log.append(tx, kind, data, owner=turn.owner, chat_id=turn.chat_id, turn_id=turn.id)
-
-
-def _step_row(
-    turn: Turn, number: int, kind: str, wire: Mapping[str, Any], duration_ms: float
-) -> dict[str, str | int | float | None]:
-    return {
-        "turn_id": turn.id,
-        "number": number,
-        "kind": kind,
-        "wire": json.dumps(wire, ensure_ascii=False),
-        "sources": "[]",
-        "made_by": "model",
-        "name": None,
-        "arguments": None,
-        "hits": None,
-        "error": None,
-        "duration_ms": duration_ms,
-    }

@@ -27,7 +27,7 @@ VALUES (:turn_id, :number, :kind, :wire, :sources, :name, :arguments, :hits, :er
 
 -- name: done
 -- What earlier attempts at a turn left, in order.
-SELECT wire, sources FROM steps WHERE turn_id = :id ORDER BY number;
+SELECT wire, sources, name, error FROM steps WHERE turn_id = :id ORDER BY number;
 
 -- name: save_text
 -- Keep the text so far of an answer that is being written.

@@ -9,7 +9,7 @@ import pytest
 
 from service.chats.events import EventLog, Scope
 from service.chats.records import Outcome, Status, Step, public
-from service.chats.turns import Asked, Started
+from service.chats.steps import Asked, Started
 from service.errors import Conflict, NotFound, StorageError
 from tests.chats.conftest import Chats, completed
 from tests.full_disk import files_limited

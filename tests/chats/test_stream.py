@@ -11,8 +11,9 @@ from service.chats.bell import Bell
 from service.chats.encoding import encode, encode_delta
 from service.chats.events import EventLog, EventType, Scope
 from service.chats.records import Step
+from service.chats.steps import Started
 from service.chats.stream import Frame, Position, follow
-from service.chats.turns import Started, Turn
+from service.chats.turns import Turn
 from tests.chats.conftest import Chats, completed
 
 TEXT = "A client resumes with Last-Event-ID. 日本語 and 🙂 count one each. " * 5

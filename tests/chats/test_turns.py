@@ -7,7 +7,8 @@ import pytest
 
 from service.chats.events import EventType, Scope
 from service.chats.records import Failure, Outcome, Status, Step
-from service.chats.turns import EXCHANGES, Asked, Ending, Started
+from service.chats.steps import Asked, Started
+from service.chats.turns import EXCHANGES, Ending
 from service.errors import Conflict
 from tests.chats.conftest import Chats, completed
 

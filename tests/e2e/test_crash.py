@@ -20,17 +20,7 @@ pytestmark = pytest.mark.e2e
 def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(folder: Path, resume: str) -> None:
     with FakeLLM() as fake:
         fake.call("search_kb", {"query": "lighthouse port"})
-        fake.say("half of an answer " * 2_000, pause=0.05)
-        settings = {"LLM_BASE_URL": fake.base_url, "LLM_MODEL": "scripted", "RESUME_TURNS": resume}
-        server = Server(folder, settings)
-        with server, server.client() as client:
-            eventually(lambda: indexed(client, 3))
-            chat_id = new_chat(client)
-            ask_and_leave(client, chat_id, QUESTION)
-            with events(client, "GET", f"/api/chats/{chat_id}/events") as found:
-                last = next(event for event in found if event.type == "answer.delta").id
-            eventually(lambda: saved(server).startswith("half of an"), what="text kept for a crash")
-            server.stop(signal.SIGKILL)
+        server, chat_id, last = killed_in_mid_answer(folder, fake, QUESTION, RESUME_TURNS=resume)
         fake.say("The whole answer [1].")
         with server, server.client() as client:
             kinds = []
@@ -53,6 +43,33 @@ def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(fol
             assert [step["name"] for step in answer["steps"]] == ["search_kb"]
             assert 'kb_agent_turns_total{outcome="error",status="failed"} 1.0' in metrics
             assert len(fake.requests) == 2
+
+
+def test_a_list_of_topics_counts_as_no_search_after_a_crash_either(folder: Path) -> None:
+    with FakeLLM() as fake:
+        fake.call("list_kb_topics", {})
+        server, chat_id, _ = killed_in_mid_answer(folder, fake, "What topics are there?")
+        fake.say("There are guides.")
+        with server, server.client() as client:
+            eventually(lambda: answer_of(client, chat_id)["status"] == "completed", what="the turn taken up again")
+            answer = answer_of(client, chat_id)
+    assert [step["name"] for step in answer["steps"]] == ["list_kb_topics"]
+    assert (answer["content"], answer["outcome"]) == ("There are guides.", "conversational")
+
+
+def killed_in_mid_answer(folder: Path, fake: FakeLLM, question: str, **settings: str) -> tuple[Server, str, str]:
+    """Kill a server when some of an answer's text is stored; give it, the chat and the id of the first text."""
+    fake.say("half of an answer " * 2_000, pause=0.05)
+    server = Server(folder, {"LLM_BASE_URL": fake.base_url, "LLM_MODEL": "scripted", **settings})
+    with server, server.client() as client:
+        eventually(lambda: indexed(client, 3))
+        chat_id = new_chat(client)
+        ask_and_leave(client, chat_id, question)
+        with events(client, "GET", f"/api/chats/{chat_id}/events") as found:
+            first = next(event for event in found if event.type == "answer.delta").id
+        eventually(lambda: saved(server).startswith("half of an"), what="text kept for a crash")
+        server.stop(signal.SIGKILL)
+    return server, chat_id, first
 
 
 def saved(server: Server) -> str:
