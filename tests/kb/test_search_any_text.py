@@ -1,12 +1,11 @@
 """Any text is a query, and none outlasts its deadline."""
 
-import time
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import ReadDeadlineExceeded
+from service.kb.query import MATCH_TERMS, MAX_TERMS, parse
 from service.kb.search import KnowledgeBase
 from tests.kb.shelf import fill, opened, shelf
 
@@ -34,12 +33,15 @@ class TestAnyText:
             for n in range(900)
         }
 
-    async def test_hostile_queries_neither_fail_nor_take_long(self, texts: dict[str, str]) -> None:
+    async def test_hostile_queries_never_fail_and_ask_for_no_more_than_a_search_may(
+        self, texts: dict[str, str]
+    ) -> None:
         async with shelf(texts) as kb:
-            for question in HOSTILE:
-                started = time.process_time()
+            for question in HOSTILE:  # `scripts/bench scale` tells what they take
+                query = parse(question)
+                assert len(query.terms) <= MAX_TERMS
+                assert len(query.names) <= MATCH_TERMS
                 await kb.search(question)
-                assert time.process_time() - started <= 0.25, question[:40]
 
     @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.text(max_size=60), max_size=12))
