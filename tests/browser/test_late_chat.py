@@ -132,7 +132,7 @@ def test_an_answer_can_be_stopped_before_it_has_begun(
 ) -> None:
     page = open_page(scripted, expected="Failed to load resource")
     asking = Held(page, "**/messages", "POST")
-    page.route("**/api/events*", lambda route: route.abort(), times=1)
+    page.route("**/api/events*text_of=*", lambda route: route.abort(), times=1)
     pause = Pause("Half of it.", "The rest.")
     model.call("search_kb", {"query": "lighthouse port"})
     model.reply(pause.script)

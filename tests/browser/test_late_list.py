@@ -1,9 +1,11 @@
 """The list of chats while replies are on their way and others change the same chats."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.actions import chat_row, finished, half_answered, stop_time
+from tests.browser.actions import ask, chat_row, finished, half_answered, stop_time
 from tests.browser.conftest import OpenPage
 from tests.browser.held import Held
 from tests.fake_llm import FakeLLM
@@ -27,6 +29,28 @@ def rename(page: Page, title: str) -> None:
     row = chat_row(page, title)
     row.hover()
     row.get_by_role("button", name="Rename").click()
+
+
+def test_a_question_that_is_asked_before_the_chats_are_listed_is_answered(
+    scripted: Server, model: FakeLLM, open_page: OpenPage
+) -> None:
+    page = open_page(scripted)
+    listing: list[Route] = []
+
+    def hold(route: Route) -> None:
+        listing.append(route)
+
+    page.route("**/api/chats?*", hold, times=1)
+    page.reload()
+    expect(page.locator("body")).to_have_attribute("data-state", "ready")
+    model.call("search_kb", {"query": "lighthouse port"})
+    model.say("The lighthouse listens on port 8123 [1].")
+    ask(page, "On which port?")
+    expect(page).to_have_url(re.compile("chat_"))
+    page.wait_for_timeout(500)  # an answer takes less
+    listing[0].continue_()
+    finished(page)
+    expect(page.locator(".prose")).to_contain_text("port 8123")
 
 
 def test_the_title_given_last_stays_whoever_is_told_first(scripted: Server, open_page: OpenPage) -> None:

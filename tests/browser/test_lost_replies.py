@@ -89,7 +89,7 @@ def test_a_stream_that_begins_anew_while_the_service_is_away_loses_nothing(
     page = open_page(scripted, expected="Failed to load resource")
     reset = sent(("1", "stream.reset", '{"snapshot": {}}'))
     page.route(
-        "**/api/events*",
+        "**/api/events*text_of=*",
         lambda route: route.fulfill(content_type="text/event-stream", body=reset),
         times=1,
     )

@@ -32,7 +32,7 @@ def test_a_refused_stream_is_opened_again(
             refusals.append(route.request.url)
             route.fulfill(status=status)
 
-    page.route("**/api/events*", refuse_once)
+    page.route("**/api/events*text_of=*", refuse_once)
     model.call("search_kb", {"query": "lighthouse port"})
     model.say(f"{FIRST} {REST}")
     ask(page, "On which port?")

@@ -118,7 +118,7 @@ export class OpenChat {
     const chat = await chats.create();
     this.id = chat.id;
     this.#actions.created(chat, !this.#closed);
-    if (!this.#closed) this.#actions.follow(chat.id);
+    if (!this.#closed) await this.#actions.follow(chat.id);
   }
 
   async #again(answer) {
