@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import validate as validate_value
-from openapi_spec_validator import validate as validate_document
+from openapi_spec_validator import OpenAPIV32SpecValidator
 
 from scripts.generated_docs import METHODS, openapi
 from service.api.event_schemas import EVENT_DATA
@@ -63,7 +63,7 @@ def test_schemas_have_names_of_their_own() -> None:
 
 
 def test_the_document_passes_the_validator() -> None:
-    validate_document(DOCUMENT)
+    assert list(OpenAPIV32SpecValidator(DOCUMENT).iter_errors()) == []
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
@@ -105,7 +105,9 @@ def test_every_array_says_what_its_items_are() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_body_and_reply_has_an_example_that_fits(operation: dict[str, Any]) -> None:
-    for _, _, media in bodies(operation):
+    described = [media for _, _, media in bodies(operation)]
+    assert described
+    for media in described:
         if "itemSchema" in media:
             validate_stream(media)
             continue

@@ -30,11 +30,8 @@ def field_faults(request: Request, faults: Sequence[Any]) -> list[dict[str, str]
 def _place(fault: Any) -> str:
     """Path to the field at fault, without names of the client's own."""
     path = fault["loc"]
-    if fault["type"] in {
-        "extra_forbidden",
-        "json_invalid",
-    }:  # the last part is a name, or where the JSON breaks off
-        path = path[:-1]
+    if fault["type"] in {"extra_forbidden", "json_invalid"}:
+        path = path[:-1]  # the last part is a name, or where the JSON breaks off
     elif _of_metadata(fault):
         path = path[: path.index("metadata") + 1]
     return ".".join(map(str, path))

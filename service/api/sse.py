@@ -100,7 +100,7 @@ class ByteStream(Response):
 class Handover:
     """Sends streams from here on once the application has returned.
 
-    An idle stream then holds none of the frames and requests of the layers within, which took half of its memory.
+    An idle stream then holds none of the frames and requests of the layers within, a quarter of its memory.
     """
 
     def __init__(self, app: ASGIApp) -> None:

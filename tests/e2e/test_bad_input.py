@@ -157,9 +157,9 @@ def test_an_unknown_chat_is_not_found(client: httpx2.Client, method: str, path: 
     "cursor", ["x", "!!!!", "LTE=", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "2aHZog==", "é", "a" * 150]
 )
 def test_a_cursor_that_no_page_gave_is_refused(client: httpx2.Client, cursor: str) -> None:
-    assert_problem(client.get("/api/chats", params={"cursor": cursor}), 422, "invalid_cursor")
-    chat_id = new_chat(client)
-    assert_problem(client.get(f"/api/chats/{chat_id}/messages", params={"cursor": cursor}), 422, "invalid_cursor")
+    for path in ("/api/chats", f"/api/chats/{new_chat(client)}/messages"):
+        body = assert_problem(client.get(path, params={"cursor": cursor}), 422, "invalid_cursor")
+        assert [fault["field"] for fault in body["errors"]] == ["query.cursor"]
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 201}, {"limit": "many"}, {"limit": ""}])
@@ -180,7 +180,8 @@ def test_a_chat_with_bad_fields_is_not_made(client: httpx2.Client, body: dict[st
 
 @pytest.mark.parametrize("q", ["", "   ", "a" * 2001])
 def test_a_search_for_nothing_or_too_much_is_refused(client: httpx2.Client, q: str) -> None:
-    assert_problem(client.get("/api/kb/search", params={"q": q}), 422, "invalid_input")
+    body = assert_problem(client.get("/api/kb/search", params={"q": q}), 422, "invalid_input")
+    assert [fault["field"] for fault in body["errors"]] == ["query.q"]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,9 @@ def test_lines_are_read_as_asked(client: httpx2.Client) -> None:
 def test_addresses_and_methods_that_do_not_exist_are_problems_too(
     client: httpx2.Client, method: str, path: str, status: int, code: str
 ) -> None:
-    assert_problem(client.request(method, path), status, code)
+    response = client.request(method, path)
+    assert_problem(response, status, code)
+    assert ("allow" in response.headers) == (status == 405)
 
 
 def test_a_foreign_host_name_is_refused(client: httpx2.Client) -> None:

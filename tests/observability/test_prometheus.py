@@ -80,6 +80,7 @@ def test_questions_that_are_answered_show_in_the_series(seen: Prometheus, server
     }.items():
         eventually(lambda: seen.value(expression) >= least, what=expression)  # noqa: B023
     eventually(lambda: seen.value("kb_agent_knowledge_watcher_heartbeat_age_seconds") >= 0, what="a heartbeat")
+    assert seen.value(ANSWERED) == before + 3, "nothing else was answered meanwhile"
 
 
 def counted(client: httpx2.Client, series: str) -> float:
@@ -92,7 +93,14 @@ def test_a_turn_can_be_found_from_its_duration(seen: Prometheus, server: Server)
     with server.client() as client:
         answer = ask(client, new_chat(client), QUESTION)
     found = "kb_agent_turn_duration_seconds_bucket"
-    eventually(lambda: answer["id"] in {e.get("turn_id") for e in seen.exemplars(found)}, what="the exemplar")
+    eventually(lambda: turn_ids(seen, found) != set(), what="an exemplar")
+    eventually(lambda: answer["id"] in turn_ids(seen, found), what="that of this turn")
+    assert all(turn_id.startswith("msg_") for turn_id in turn_ids(seen, found))
+
+
+def turn_ids(seen: Prometheus, series: str) -> set[str]:
+    """The turns that the exemplars of a series name."""
+    return {str(exemplar["turn_id"]) for exemplar in seen.exemplars(series)}
 
 
 def test_every_rule_is_loaded_and_evaluates(seen: Prometheus) -> None:
