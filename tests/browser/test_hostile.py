@@ -2,9 +2,10 @@
 
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.actions import ask, finished, panel_opened
 from tests.browser.conftest import OpenPage
@@ -104,7 +105,13 @@ def test_hostile_file_names_and_documents_stay_text(scripted: Server, open_page:
 
 def listed(page: Page, server: Server, topic: str) -> set[str]:
     """Show the documents of a topic, or those of all; gives their names."""
-    with page.expect_response("**/api/kb/documents?*"):
-        page.goto(f"{server.base_url}/#/knowledge" + (f"?topic={topic}" if topic else ""))
+
+    def answers(reply: Response) -> bool:
+        """Whether it is about this topic: one about the topic before may be on its way."""
+        asked = urlsplit(reply.url)
+        return asked.path == "/api/kb/documents" and parse_qs(asked.query).get("topic", [""]) == [topic]
+
+    with page.expect_response(answers):
+        page.goto(f"{server.base_url}/#/knowledge" + (f"?{urlencode({'topic': topic})}" if topic else ""))
     expect(page.locator("#knowledge-view")).to_have_attribute("data-search", "done")
     return {str(link.get_attribute("data-document")) for link in page.locator(".document").all()}

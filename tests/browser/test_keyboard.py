@@ -1,5 +1,7 @@
 """The page by keyboard alone."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -32,8 +34,9 @@ def test_the_keyboard_is_enough(reader: Server, open_page: OpenPage) -> None:
     page.keyboard.press("/")
     expect(page.get_by_label("Search the knowledge base")).to_be_focused()
     page.keyboard.type("resume")
+    expect(page).to_have_url(re.compile("q=resume$"))  # by then the last of the searches has begun
+    expect(page.locator("#knowledge-view")).to_have_attribute("data-search", "done")
     hit = page.locator(".hit").first
-    expect(hit).to_be_visible()
     hit.focus()
     page.keyboard.press("Enter")
     panel = panel_opened(page)

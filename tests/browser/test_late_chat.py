@@ -134,11 +134,13 @@ def test_an_answer_can_be_stopped_before_it_has_begun(
     asking = Held(page, "**/messages", "POST")
     page.route("**/api/events*text_of=*", lambda route: route.abort(), times=1)
     pause = Pause("Half of it.", "The rest.")
+    requests = len(model.requests)
     model.call("search_kb", {"query": "lighthouse port"})
     model.reply(pause.script)
     page.get_by_label("Your question").fill("What stops?")
     page.get_by_label("Your question").press("Enter")
     asking.wait()
+    assert model.wait(lambda: len(model.requests) == requests + 2)  # or the next test would be answered so
     page.get_by_role("button", name="Stop the answer").click()
     asking.let_go()
     finished(page)

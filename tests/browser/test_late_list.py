@@ -35,13 +35,14 @@ def test_a_question_that_is_asked_before_the_chats_are_listed_is_answered(
     scripted: Server, model: FakeLLM, open_page: OpenPage
 ) -> None:
     page = open_page(scripted)
+    page.goto("about:blank")  # the first page asks for no list any more
     listing: list[Route] = []
 
     def hold(route: Route) -> None:
         listing.append(route)
 
     page.route("**/api/chats?*", hold, times=1)
-    page.reload()
+    page.goto(scripted.base_url)
     expect(page.locator("body")).to_have_attribute("data-state", "ready")
     model.call("search_kb", {"query": "lighthouse port"})
     model.say("The lighthouse listens on port 8123 [1].")

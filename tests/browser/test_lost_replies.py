@@ -26,6 +26,7 @@ def test_a_question_whose_confirmation_was_lost_is_not_asked_twice(scripted: Ser
     page, chat_id = at_the_lighthouse(scripted, open_page)
     page.route("**/api/events*", lambda route: route.abort())
     page.reload()
+    expect(page.locator("body")).to_have_attribute("data-state", "ready")
     page.route("**/messages", lambda route: (route.fetch(), route.abort()), times=1)
     ask(page, "and its port")
     alert = page.get_by_role("alert").filter(has_text="The service does not answer")
