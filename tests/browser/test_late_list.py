@@ -46,9 +46,12 @@ def test_a_question_that_is_asked_before_the_chats_are_listed_is_answered(
     expect(page.locator("body")).to_have_attribute("data-state", "ready")
     model.call("search_kb", {"query": "lighthouse port"})
     model.say("The lighthouse listens on port 8123 [1].")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     ask(page, "On which port?")
     expect(page).to_have_url(re.compile("chat_"))
-    page.wait_for_timeout(500)  # an answer takes less
+    page.evaluate("() => new Promise((done) => setTimeout(done))")  # what comes next has begun
+    assert not any(url.endswith("/messages") for url in requests), "what is asked now may be answered unseen"
     listing[0].continue_()
     finished(page)
     expect(page.locator(".prose")).to_contain_text("port 8123")
