@@ -189,7 +189,8 @@ def test_an_answer_survives_a_restart_of_the_server(tmp_path: Path) -> None:
 
 def test_an_answer_that_ended_while_the_connection_was_lost_for_long_is_told(tmp_path: Path) -> None:
     with FakeLLM() as model:
-        settings = {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "fake", "RESUME_TURNS": "false"}
+        settings = {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "fake", "PORT": str(free_port())}
+        settings["RESUME_TURNS"] = "false"
         with Server(write_documents(tmp_path), settings) as server:
             model.say("before " * 600, pause=0.1)
             with Terminal(tmp_path, "ask", "hello", DATA_DIR=str(server.data)) as terminal:
@@ -197,7 +198,6 @@ def test_an_answer_that_ended_while_the_connection_was_lost_for_long_is_told(tmp
                 server.kill()
                 with contextlib.closing(sqlite3.connect(server.data / "kb-agent.db")) as database, database:
                     database.execute("DELETE FROM events")  # as they are after some days
-                port = server.base_url.rpartition(":")[2]
-                with Server(tmp_path, settings | {"PORT": port}):
+                with Server(tmp_path, settings):
                     terminal.expect("interrupted: the service was restarted")
                     assert terminal.ended() == 1

@@ -104,7 +104,6 @@ def test_a_turn_that_ends_within_the_grace_is_completed_before_the_exit(
 def test_a_stream_that_was_cut_by_a_restart_withdraws_its_text_and_tells_the_new_one(
     server: Server, model: Model
 ) -> None:
-    model.pause = 0.05
     with server.client() as client:
         answer = asked(client)
         chat = answer.split("/messages/")[0]

@@ -61,8 +61,8 @@ class Collector:
         self.headers.append(headers)
         for resource in request.resource_spans:
             self.resources.append(attributes(resource.resource))
-            for scope in resource.scope_spans:
-                self.spans.extend(scope.spans)
+        scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
+        self.spans.extend([span for scope in scopes for span in scope.spans])  # at once: who sees one sees all
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         collector = self
