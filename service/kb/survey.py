@@ -73,11 +73,13 @@ def glance(folder: Folder, names: Iterable[str], known: Collection[str], scan: S
         return Glance(scan, {}, unsure=True)
     states: dict[str, FileState | None] = {}
     vanished: list[str] = []
+    refused = {skipped.name for skipped in scan.skipped}
     unsure = False
     for name in names:
         kind = _kind(folder, root, name, linked=scan.linked)
         if kind == "file":
             states[name] = files.look(name)
+            unsure = unsure or (states[name] is None and name not in refused)  # by now too large: a scan says so
         elif kind == "gone" and name in known:
             states[name] = None
         elif kind == "gone":
