@@ -162,6 +162,20 @@ def test_a_chat_that_is_brought_back_is_not_forced_on_who_reads_another(
     expect(page.get_by_role("heading", level=1)).to_have_text("Nuthatch")
 
 
+def test_a_chat_that_is_brought_back_is_called_as_it_is_by_then(scripted: Server, open_page: OpenPage) -> None:
+    (address,) = made(scripted, "Petrel")
+    page = open_page(scripted)
+    stop_time(page)
+    row = chat_row(page, "Petrel")
+    row.hover()
+    row.get_by_role("button", name="Delete").click()
+    retitled(scripted, address, "Quail")
+    made(scripted, "Redstart")
+    expect(chat_row(page, "Redstart")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(chat_row(page, "Quail")).to_be_visible()
+
+
 def test_a_tab_that_nobody_has_looked_at_holds_no_connection(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
     page.goto("about:blank")  # the first page, which is looked at, opens none any more

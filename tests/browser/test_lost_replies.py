@@ -131,6 +131,22 @@ def test_a_chat_that_could_not_be_opened_offers_to_and_keeps_what_is_asked(
     assert len(messages(scripted, chat_id)) == 4
 
 
+def test_a_reply_that_breaks_off_is_as_good_as_none(scripted: Server, open_page: OpenPage) -> None:
+    chat_id = answered(scripted, "the lighthouse")
+    page = open_page(scripted)
+    page.route("**/api/chats/*/messages?*", lambda route: route.fulfill(body='{"items": ['), times=1)
+    go_to(page, f"#/chat/{chat_id}")
+    failure = page.locator("#conversation .failure")
+    expect(failure).to_contain_text("does not answer")
+    failure.get_by_role("button", name="Try again").click()
+    expect(page.locator(".question")).to_have_text("the lighthouse")
+    page.route("**/api/chats?*", lambda route: route.fulfill(body='{"items": ['), times=1)
+    page.reload()
+    ask(page, "and its port")
+    finished(page)
+    expect(page.locator(".chat-row").first).to_be_visible()
+
+
 def test_what_is_typed_after_a_question_that_fails_is_kept_beside_it(
     scripted: Server, open_page: OpenPage
 ) -> None:

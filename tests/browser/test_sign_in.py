@@ -46,6 +46,16 @@ def sign_in(page: Page, shown: str) -> None:
     expect(page.locator("body")).to_have_attribute("data-state", "ready")
 
 
+def test_who_is_signed_in_is_shown_also_when_the_first_reply_is_lost(closed: Server, open_page: OpenPage) -> None:
+    page = open_page(closed, expected="Failed to load resource")
+    sign_in(page, key(closed, "clara"))
+    page.route("**/api/session", lambda route: route.abort(), times=1)
+    page.reload()
+    expect(page.locator("#who-name")).to_have_text("clara")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.locator("#connection")).to_be_hidden()
+
+
 def test_a_key_opens_the_page_until_it_is_signed_out(closed: Server, open_page: OpenPage) -> None:
     page = open_page(closed, "#/knowledge", expected="status of 40")
     dialog = page.get_by_role("dialog", name="Sign in")

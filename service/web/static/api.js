@@ -26,16 +26,15 @@ function query(parameters) {
 
 async function request(url, { method = "GET", body, headers = {}, signal, keepalive = false } = {}) {
   const sent = body === undefined ? { headers } : { body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
-  let reply;
-  try {
-    reply = await fetch(url, { method, signal, keepalive, ...sent });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem("unreachable", "The service does not answer. Check that it is running, then try again.");
-  }
+  const reply = await fetch(url, { method, signal, keepalive, ...sent }).catch(unreachable);
   if (reply.status === 401 && url !== SESSION) dispatchEvent(new Event("refused"));
   if (!reply.ok) throw await problem(reply);
   return reply;
+}
+
+function unreachable(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Problem("unreachable", "The service does not answer. Check that it is running, then try again.");
 }
 
 async function problem(reply) {
@@ -51,7 +50,10 @@ export const tried = (promise) => promise.then((found) => [found, null], (proble
 /** Wait for a request; gives its problem or null. */
 export const problemOf = async (promise) => (await tried(promise))[1];
 
-const json = async (url, options) => (await request(url, options)).json();
+/** Read what a reply holds; it may break off in the middle. */
+const read = (reply, kind) => reply[kind]().catch(unreachable);
+
+const json = async (url, options) => read(await request(url, options), "json");
 
 export const chats = {
   list: (cursor, q = "", limit = 50) => json(`/api/chats${query({ limit, cursor, q })}`),
@@ -98,10 +100,10 @@ export async function readiness() {
 /** Answers as sanitised HTML, one fragment each. */
 export async function fragments(chatId, messageIds) {
   const wanted = new URLSearchParams(messageIds.map((id) => ["id", id]));
-  return (await request(`${path("web", "chats", chatId, "messages")}?${wanted}`)).text();
+  return read(await request(`${path("web", "chats", chatId, "messages")}?${wanted}`), "text");
 }
 
 /** One answer as sanitised HTML, as it stands now. */
 export async function fragment(chatId, messageId) {
-  return (await request(path("web", "chats", chatId, "messages", messageId))).text();
+  return read(await request(path("web", "chats", chatId, "messages", messageId)), "text");
 }

@@ -1,8 +1,10 @@
 // The list of chats: newest first, by day, searched, renamed in place, deleted and brought back.
 
-import { chats, problemOf } from "./api.js";
+import { chats, Problem, problemOf, tried } from "./api.js";
 import { arrange, debounced, h, iconButton } from "./dom.js";
+import { later } from "./live.js";
 import { tell } from "./notices.js";
+import { titleBox } from "./renaming.js";
 import { href } from "./route.js";
 import { dayName, moment, shortened } from "./text.js";
 import { Trash } from "./trash.js";
@@ -33,13 +35,23 @@ export class ChatList {
     element.addEventListener("keydown", (event) => this.#key(event));
     box.addEventListener("input", debounced(TYPING_MS, () => {
       this.#query = box.value.trim();
-      this.load().catch((problem) => tell(problem));
+      this.load();
     }));
   }
 
-  /** Load the newest chats anew; gives the id to follow from, null where nothing has happened yet. Throws a Problem. */
-  load() {
-    return this.#page(null);
+  /**
+   * Load the newest chats anew; gives the id to follow from, null where nothing has happened yet or that failed. Then
+   * it goes on trying, and tells once.
+   */
+  async load(tells = true) {
+    const loading = this.#page(null);
+    const visit = this.#visit;
+    const [place, problem] = await tried(loading);
+    if (problem === null) return place;
+    if (!(problem instanceof Problem)) throw problem;
+    if (tells) tell(problem);
+    later().then(() => visit === this.#visit && this.load(false));
+    return null;
   }
 
   #more() {
@@ -125,7 +137,7 @@ export class ChatList {
   }
 
   #restored(chat, restored) {
-    if (this.#add(chat)) this.#render();
+    if (!this.#chats.has(chat.id) && this.#add(chat)) this.#render(); // one that is here is newer
     restored(chat.id);
   }
 
@@ -181,25 +193,12 @@ export class ChatList {
   }
 
   #rename(row, { id, title: former }) {
-    const box = h("input", { class: "rename", type: "text", maxlength: 200, dir: "auto", "aria-label": "Title of the chat" });
-    box.value = former ?? titleOf({});
-    let done = false;
-    const finish = (save, stay) => {
-      if (done) return;
-      done = true;
-      const title = box.value.trim();
+    const box = titleBox(titleOf({ title: former }), (title, stay) => {
       const chat = this.#chats.get(id)?.chat ?? { id, title: former };
       this.#fill(row, chat);
       if (stay) row.querySelector(".chat-link").focus();
-      if (save && title !== "" && title !== (former ?? titleOf({}))) this.#retitle(row, chat, title);
-    };
-    box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.isComposing) finish(true, true);
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      finish(false, true);
+      if (title) this.#retitle(row, chat, title);
     });
-    box.addEventListener("blur", () => finish(true, false)); // whoever goes elsewhere gets there
     row.replaceChildren(box);
     box.select();
   }

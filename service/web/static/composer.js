@@ -9,7 +9,6 @@ export class Composer {
   #stop;
   #ask;
   #busy = false;
-  #asking = false; // a question is on its way
 
   /** `ask(text)` sends the question; when it rejects, the text returns to the box. `stop()` ends a running answer. */
   constructor(form, box, ask, stop) {
@@ -47,16 +46,14 @@ export class Composer {
 
   /** Ask a question that was not typed. */
   async ask(text) {
-    if (this.#busy || this.#asking) return;
-    this.#asking = true;
+    if (this.#busy) return;
     const taken = await this.#ask(text).then(() => true, () => false);
-    this.#asking = false;
     if (!taken) this.#give([text, this.#box.value].filter(Boolean).join("\n\n")); // the next one may have been begun
   }
 
   /** Ask again what was not taken; it leaves the box where it was put back. */
   again(text) {
-    if (this.#busy || this.#asking) return;
+    if (this.#busy) return;
     const typed = this.#box.value;
     if (typed === text || typed.startsWith(`${text}\n\n`)) this.#give(typed.slice(text.length).trimStart());
     this.ask(text);
@@ -65,7 +62,7 @@ export class Composer {
   /** Ask what stands in the box. */
   submit() {
     const text = this.#box.value.trim();
-    if (this.#busy || this.#asking || text === "") return;
+    if (this.#busy || text === "") return;
     this.#give("");
     this.ask(text);
   }

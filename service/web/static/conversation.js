@@ -21,9 +21,9 @@ export class Conversation {
     return this.#chat?.id ?? null;
   }
 
-  /** Whether a question of this chat is being answered. */
-  get busy() {
-    return this.#chat?.busy ?? false;
+  /** What goes on in this chat, see OpenChat. */
+  get state() {
+    return this.#chat?.state ?? "loading";
   }
 
   /** The citations of this chat that stand in these lines of a document. */

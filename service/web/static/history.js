@@ -14,13 +14,14 @@ export async function historyOf(chatId, cursor = null) {
   return { messages, rendered, cursor: page.next_cursor };
 }
 
-/** A button for the page before; `read()` reads it. Where that fails it can be pressed again. */
-export function earlierButton(read) {
+/** A button for the page before; `show(page)` shows it in its place. Where that `failed` it can be pressed again. */
+export function earlierButton(chatId, cursor, failed, show) {
   const button = h("button", { type: "button", class: "button earlier" }, "Show earlier messages");
   button.addEventListener("click", async () => {
     button.disabled = true;
-    await read();
+    const page = await historyOf(chatId, cursor).catch(failed);
     button.disabled = false;
+    if (page && button.isConnected) show(page);
   });
   return button;
 }

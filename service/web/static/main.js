@@ -42,7 +42,7 @@ const conversation = new Conversation(byId("conversation"), byId("scroller"), by
   chatChanged: showTitle,
   created,
   follow,
-  reopen: (id) => openChat(id, () => current().chat === id),
+  reopen: openChat,
   gone,
   welcome: () => greeting,
 });
@@ -68,9 +68,11 @@ function begin(question) {
 }
 
 function showState() {
-  composer.busy = conversation.busy;
-  document.body.dataset.state = conversation.busy ? "answering" : "ready";
-  if (conversation.chatId) list.setActivity(conversation.chatId, conversation.busy ? "working" : "");
+  const { chatId, state } = conversation;
+  const busy = state === "answering";
+  composer.busy = busy;
+  document.body.dataset.state = current().view === "chat" ? state : "ready";
+  if (chatId && state !== "loading") list.setActivity(chatId, busy ? "working" : "");
 }
 
 function showTitle(chat) {
@@ -146,18 +148,17 @@ async function showChat(id, isHere) {
   }
   setTitle(openTitle);
   if (id === null) conversation.showNew();
-  else if (!isOpen) await openChat(id, isHere);
+  else if (isOpen) showState();
+  else await openChat(id);
   if (isHere()) offerExport();
 }
 
-async function openChat(id, isHere) {
-  document.body.dataset.state = "loading";
+/** Open a chat; one that is gone is left, if that is where the reader still is. */
+async function openChat(id) {
   const problem = await problemOf(conversation.open(id));
   if (!problem) return;
   if (!(problem instanceof Problem)) throw problem;
-  if (!isHere()) return;
-  document.body.dataset.state = "ready";
-  if (problem.status !== 404) return;
+  if (problem.status !== 404 || current().chat !== id) return;
   tell(new Problem(problem.code, "This chat does not exist any more."));
   go({}, { replace: true });
 }
@@ -172,7 +173,7 @@ function showKnowledge(route) {
   list.open = null;
   offerExport();
   setTitle("Knowledge");
-  document.body.dataset.state = "ready";
+  showState();
   knowledge.show(route);
 }
 
@@ -201,14 +202,12 @@ function received(type, data) {
 
 /** Events may have been missed: read everything anew. */
 function reread() {
-  loadList();
+  list.load();
   conversation.reread();
   index.refresh();
   knowledge.refresh();
   panel.refresh();
 }
-
-const loadList = () => list.load().catch((problem) => tell(problem, loadList));
 
 function keyPressed(event) {
   if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
@@ -222,7 +221,7 @@ listen({
   searchChats: () => (toggleSidebar(true), byId("chat-query").focus()),
   writeQuestion: () => (current().view === "chat" || go({}), byId("question").focus()),
   undo: () => list.undo(),
-  stop: () => conversation.busy && stop(),
+  stop: () => conversation.state === "answering" && stop(),
   copy: () => conversation.press("copy"),
   again: () => conversation.press("again"),
   toNewest: () => conversation.toNewest(),
@@ -241,6 +240,6 @@ byId("skip").addEventListener("click", () => byId("question").focus());
 addEventListener("keydown", keyPressed);
 onChange(show);
 
-const placed = loadList().then((place) => stream.begin(place ?? null));
+const placed = list.load().then((place) => stream.begin(place ?? null));
 nameModel();
 show(current());

@@ -26,6 +26,13 @@ export class Messages {
     return this.all.findLast((message) => message.role === "user") ?? null;
   }
 
+  /** Whether a question stands after the message `after`, null for the first place; undefined says that it was not sent. */
+  hasAsked({ content, after }) {
+    if (after === undefined) return false;
+    const later = this.all.slice(this.all.findIndex(({ id }) => id === after) + 1);
+    return later.some((message) => message.role === "user" && message.content === content);
+  }
+
   /** The answer that is being written, if any. */
   get running() {
     return this.all.findLast((message) => message.role === "assistant" && !isFinal(message)) ?? null;

@@ -2,7 +2,7 @@
 // the reader has gone elsewhere ends in here, where nobody sees it.
 
 import { spoken } from "./answer.js";
-import { chats, Problem, problemOf } from "./api.js";
+import { chats, Problem, problemOf, tried } from "./api.js";
 import { h } from "./dom.js";
 import { earlierButton, historyOf } from "./history.js";
 import { later } from "./live.js";
@@ -23,7 +23,7 @@ export class OpenChat {
   #isShown = false;
   #early = null; // what has happened while the history is on its way
   #asked = null; // {id, stop}: a question is on its way and its answer has not begun
-  #ticket = null; // {content, key} of a question that may have arrived although its request failed
+  #ticket = null; // {content, key, after}: a question that may have arrived after that message although its request failed
   #rereading = new Set();
   #closed = false;
 
@@ -44,9 +44,10 @@ export class OpenChat {
     if (id === null) this.element.append(actions.welcome());
   }
 
-  /** Whether a question of this chat is being answered. */
-  get busy() {
-    return this.#asked !== null || this.#thread.messages.running !== null;
+  /** What goes on in it: "answering" a question, "loading" it, or "ready". */
+  get state() {
+    if (this.#asked !== null || this.#thread.messages.running !== null) return "answering";
+    return this.id === null || this.#isShown || this.#failed ? "ready" : "loading";
   }
 
   get messages() {
@@ -59,8 +60,10 @@ export class OpenChat {
       this.#failed = true;
       this.#early = null;
       if (!this.#closed) this.element.replaceChildren(failure(problem, () => this.#actions.reopen(this.id)));
+      this.#changed();
       throw problem;
     });
+    this.#changed();
     return this.#loading;
   }
 
@@ -91,38 +94,38 @@ export class OpenChat {
   /** Send a question. It stands in the chat at once; throws a Problem when the service did not take it. */
   async ask(content) {
     if (this.#ticket?.content !== content) this.#ticket = { content, key: newKey() };
-    this.element.querySelector(".welcome, .failure")?.remove();
+    const ticket = this.#ticket;
+    this.element.querySelector(":scope > :is(.welcome, .failure)")?.remove();
     this.#thread.expect(content);
     this.#scroller.toNewestTurn();
-    const former = this.#thread.messages.question?.id;
     await this.#send(async () => {
       if (this.id === null) await this.#create();
       else await (this.#failed ? this.load() : this.#loading.catch(() => this.load()));
-      return chats.ask(this.id, content, this.#ticket.key);
+      ticket.after ??= this.#thread.messages.question?.id ?? null;
+      return chats.ask(this.id, content, ticket.key);
     }).catch((problem) => {
-      const newest = this.#thread.messages.question;
-      const arrived = newest?.id !== former && newest.content === content; // only its confirmation was lost
-      if (problem.status !== 0 || !arrived) throw problem;
+      if (!this.#thread.messages.hasAsked(ticket)) throw problem; // only its confirmation was lost
     });
-    this.#ticket = null;
+    if (this.#ticket === ticket) this.#ticket = null;
   }
 
   /** Stop the answer that is being written, or is about to be. Throws a Problem. */
   async stop() {
-    const { running } = this.#thread.messages;
-    if (running) await chats.cancel(this.id, running.id);
+    const id = this.#thread.messages.running?.id ?? this.#asked?.id;
+    if (id) await chats.cancel(this.id, id);
     else if (this.#asked) this.#asked.stop = true;
   }
 
   async #create() {
     const chat = await chats.create();
     this.id = chat.id;
+    this.#isShown = true;
     this.#actions.created(chat, !this.#closed);
     if (!this.#closed) await this.#actions.follow(chat.id);
   }
 
   async #again(answer) {
-    if (this.busy) return;
+    if (this.state === "answering") return;
     await this.#send(() => chats.regenerate(this.id, answer.id)).catch(this.#actions.failed);
   }
 
@@ -131,11 +134,11 @@ export class OpenChat {
     this.#changed();
     try {
       asked.id = (await request()).id;
-      if (asked.stop) await chats.cancel(this.id, asked.id);
     } catch (problem) {
-      if (this.#asked === asked) this.#settle();
+      if (this.#asked === asked || this.#asked === null) this.#settle();
       throw problem;
     }
+    if (asked.stop) chats.cancel(this.id, asked.id).catch(this.#actions.failed);
     if (this.#asked === asked && this.#thread.messages.get(asked.id)) this.#settle(); // told of before
   }
 
@@ -152,6 +155,7 @@ export class OpenChat {
   }
 
   async #load() {
+    if (this.#closed) return;
     this.#failed = false;
     this.#early ??= [];
     await this.#actions.follow(this.id);
@@ -170,25 +174,22 @@ export class OpenChat {
     this.#offerEarlier(cursor);
     const known = this.#asked?.id && this.#thread.messages.get(this.#asked.id);
     if (known) this.#asked = null;
-    if (known || this.#thread.messages.question?.content === this.#ticket?.content) this.#thread.settle();
+    if (known || (this.#ticket && this.#thread.messages.hasAsked(this.#ticket))) this.#thread.settle();
     if (!this.#isShown) this.#scroller.toNewestTurn();
     this.#isShown = true;
   }
 
   async #reload() {
-    try {
-      await this.#load();
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      if (this.#closed) return;
-      if (problem.status === 404) return void this.#actions.gone(this.id);
-      await later();
-      if (!this.#closed) await this.#reload();
-    }
+    const [, problem] = await tried(this.#load());
+    if (problem === null || this.#closed) return;
+    if (!(problem instanceof Problem)) throw problem;
+    if (problem.status === 404) return void this.#actions.gone(this.id);
+    await later();
+    await this.#reload();
   }
 
   async #rate(answer, rating, comment) {
-    const { feedback: before } = this.#thread.messages.get(answer.id);
+    const before = this.#thread.messages.get(answer.id)?.feedback;
     const rated = await chats.rate(this.id, answer.id, rating, comment).catch(this.#actions.failed);
     const now = this.#thread.messages.get(answer.id);
     if (rated && now?.feedback === before) this.#thread.show({ ...now, feedback: rated.feedback }); // nothing newer was told
@@ -213,7 +214,8 @@ export class OpenChat {
   #added(message) {
     const follow = message.role === "user" && (this.#thread.isExpecting || this.#scroller.atEnd);
     if (message.role === "user") this.#thread.settle();
-    else this.#asked = null;
+    else if (this.#asked?.stop) this.stop().catch(this.#actions.failed);
+    if (message.role === "assistant") this.#asked = null;
     this.element.querySelector(".welcome")?.remove();
     this.#thread.add(message);
     if (follow) this.#scroller.toNewestTurn();
@@ -235,9 +237,7 @@ export class OpenChat {
 
   #offerEarlier(cursor) {
     if (!cursor) return;
-    const button = earlierButton(async () => {
-      const page = await historyOf(this.id, cursor).catch(this.#actions.failed);
-      if (!page || !button.isConnected) return;
+    const button = earlierButton(this.id, cursor, this.#actions.failed, (page) => {
       const turns = this.#thread.older(page.messages, page.rendered);
       this.#scroller.keepingPlace(() => {
         button.replaceWith(...turns);

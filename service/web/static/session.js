@@ -2,7 +2,8 @@
 
 import { problemOf, session, tried } from "./api.js";
 import { byId, h } from "./dom.js";
-import { tell } from "./notices.js";
+import { later } from "./live.js";
+import { connection, tell } from "./notices.js";
 
 const ENDED = "sign-in-ended"; // kept while the page begins anew
 
@@ -12,15 +13,25 @@ const ENDED = "sign-in-ended"; // kept while the page begins anew
  * sign-out.
  */
 export async function admitted(leaving) {
-  const [who, problem] = await tried(session.get());
-  if (problem?.status === 401) return signedIn();
+  const who = await whoAsks();
+  if (who === null) return signedIn();
   addEventListener("refused", recheck, { once: true });
-  byId("who").hidden = !who?.signed_in;
-  byId("who-name").textContent = who?.name ?? "";
+  byId("who").hidden = !who.signed_in;
+  byId("who-name").textContent = who.name ?? "";
   byId("sign-out").addEventListener("click", () => leave(leaving));
-  const readsKnowledge = who?.scopes.includes("kb") ?? true;
+  const readsKnowledge = who.scopes.includes("kb");
   for (const id of ["open-knowledge", "index-badge"]) byId(id).hidden = !readsKnowledge;
   return readsKnowledge;
+}
+
+/** Ask who it is until the service says so; null where nobody is signed in who has to be. */
+async function whoAsks() {
+  const [who, problem] = await tried(session.get());
+  const isKnown = problem === null || problem.status === 401;
+  connection(isKnown ? "open" : "lost");
+  if (isKnown) return who;
+  await later();
+  return whoAsks();
 }
 
 /** A request was refused: when it was for want of a sign-in, begin anew with asking for one. */

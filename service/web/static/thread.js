@@ -33,6 +33,7 @@ export class Thread {
 
   /** Show a question that is on its way, below everything, until it is settled. */
   expect(content) {
+    this.settle();
     this.#pending = h("section", { class: "turn" }, question({ content }));
     this.#pending.firstElementChild.dataset.pending = "";
     this.#element.append(this.#pending);
