@@ -59,7 +59,7 @@ class Client:
 
     async def cancel(self, chat_id: str, message_id: str) -> None:
         """Stop an answer."""
-        await self._send("POST", _chat(chat_id, f"/messages/{quote(message_id, safe='')}/cancel"))
+        await self._send("POST", _chat(chat_id, f"/messages/{_part(message_id)}/cancel"))
 
     async def ask(self, chat_id: str, question: str) -> AsyncIterator[Received]:
         """Post a question; yield the events of its turn until the last one, also over a connection that breaks."""
@@ -115,25 +115,26 @@ class Client:
 
     async def limit_key(self, name: str, tokens_a_day: int | None) -> list[dict[str, Any]]:
         """Change how many tokens a day a key may use; None is what the settings say."""
-        path, body = f"/api/keys/{quote(name, safe='')}", {"tokens_a_day": tokens_a_day}
+        path, body = f"/api/keys/{_part(name)}", {"tokens_a_day": tokens_a_day}
         found: list[dict[str, Any]] = (await self._json("PATCH", path, json=body))["items"]
         return found
 
     async def rotate_key(self, name: str, days: float | None, overlap_hours: float) -> dict[str, Any]:
         """Replace a key by another of its name."""
         body = {"days": days, "overlap_hours": overlap_hours}
-        return await self._json("POST", f"/api/keys/{quote(name, safe='')}/rotate", json=body)
+        return await self._json("POST", f"/api/keys/{_part(name)}/rotate", json=body)
 
     async def revoke_key(self, name: str) -> list[dict[str, Any]]:
         """Revoke the keys of a name, or the one of an id."""
-        found: list[dict[str, Any]] = (await self._json("DELETE", f"/api/keys/{quote(name, safe='')}"))["items"]
+        found: list[dict[str, Any]] = (await self._json("DELETE", f"/api/keys/{_part(name)}"))["items"]
         return found
 
     async def document(self, name: str, lines: tuple[int, int | None], revision: str | None) -> dict[str, Any]:
         """Read lines of a document, first and last, None being its end; `next_line` says where to read on."""
         wanted = {"start_line": lines[0], "end_line": lines[1], "revision": revision}
         given = {key: value for key, value in wanted.items() if value is not None}
-        return await self._json("GET", f"/api/kb/documents/{quote(name)}", params=given)
+        path = "/".join(_part(part) for part in name.split("/"))
+        return await self._json("GET", f"/api/kb/documents/{path}", params=given)
 
     async def documents(self, limit: int) -> list[dict[str, Any]]:
         """List documents by name."""
@@ -270,7 +271,12 @@ async def _answers(address: str) -> bool:
 
 
 def _chat(chat_id: str, what: str = "") -> str:
-    return f"/api/chats/{quote(chat_id, safe='')}{what}"
+    return f"/api/chats/{_part(chat_id)}{what}"
+
+
+def _part(text: str) -> str:
+    """A part of an address; where it is dots they are written so that they do not lead to another one."""
+    return quote(text, safe="") if text.strip(".") else "%2E" * len(text)
 
 
 def _detail(response: httpx2.Response) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from service.cli.execution import call, call_plain
-from service.cli.options import AsJson, ChatId, ChatIds, ChatOption, ServerUrl
+from service.cli.options import AsJson, ChatId, ChatIds, ChatOption, ServerUrl, stated
 
 commands = typer.Typer(rich_markup_mode=None)
 chats = typer.Typer(
@@ -26,7 +26,10 @@ class ExportFormat(StrEnum):
 def ask(
     question: Annotated[
         str | None,
-        typer.Argument(help="The question; without one a conversation begins, or standard input is read."),
+        typer.Argument(
+            help="The question; without one a conversation begins, or standard input is read.",
+            callback=stated("a question; leave it out to begin a conversation"),
+        ),
     ] = None,
     chat: ChatOption = None,
     *,
@@ -52,7 +55,13 @@ def ask(
 
 @chats.command("list")
 def list_chats(
-    query: Annotated[str, typer.Option(help="Only those whose title or messages hold all of these words.")] = "",
+    query: Annotated[
+        str,
+        typer.Option(
+            help="Only those whose title or messages hold all of these words.",
+            callback=stated("words", blank=True),
+        ),
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most chats.")] = 20,
     *,
     server: ServerUrl = None,
@@ -81,7 +90,7 @@ def show_chat(chat: ChatId, *, server: ServerUrl = None, as_json: AsJson = False
 @chats.command("rename")
 def rename_chat(
     chat: ChatId,
-    title: Annotated[str, typer.Argument(help="The new title.")],
+    title: Annotated[str, typer.Argument(help="The new title.", callback=stated("a title"))],
     *,
     server: ServerUrl = None,
     as_json: AsJson = False,

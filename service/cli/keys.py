@@ -6,13 +6,19 @@ import typer
 
 from service.access.records import KeyScope
 from service.cli.execution import call
-from service.cli.options import AsJson, ServerUrl
+from service.cli.options import AsJson, ServerUrl, stated
 
 commands = typer.Typer(
     help="Make, list, limit, rotate and revoke API keys.", no_args_is_help=True, rich_markup_mode=None
 )
 
-KeyName = Annotated[str, typer.Argument(help="Name of the key, for people and the log.")]
+KeyName = Annotated[
+    str,
+    typer.Argument(
+        help="Name of the key, for people and the log.",
+        callback=stated("the name of a key, such as those that `kb-agent keys list` prints"),
+    ),
+]
 KeyDays = Annotated[float | None, typer.Option(min=0, help="Days until it expires; left out: never.")]
 
 TokensADay = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from service.cli.execution import call
-from service.cli.options import AsJson, DocumentName, ServerUrl
+from service.cli.options import AsJson, DocumentName, ServerUrl, stated
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -26,8 +26,10 @@ class GapState(StrEnum):
 
 @commands.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")],
-    topic: Annotated[str | None, typer.Option(help="Only this topic.")] = None,
+    query: Annotated[str, typer.Argument(help="What to look for.", callback=stated("what to look for"))],
+    topic: Annotated[
+        str | None, typer.Option(help="Only this topic.", callback=stated("a topic", blank=True))
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=50, help="Most passages.")] = 5,
     *,
     explain: Annotated[
@@ -54,7 +56,11 @@ def read(
     ] = None,
     revision: Annotated[
         str | None,
-        typer.Option(help="As an answer cited it, though the file has changed since.", metavar="SHA256"),
+        typer.Option(
+            help="As an answer cited it, though the file has changed since.",
+            metavar="SHA256",
+            callback=stated("a revision, as a citation names it", blank=True),
+        ),
     ] = None,
     *,
     server: ServerUrl = None,
@@ -90,7 +96,11 @@ def gaps(
 @commands.command()
 def index(
     names: Annotated[
-        list[str] | None, typer.Argument(help="With --wait: what to wait for, see wait_for of /api/kb/status.")
+        list[str] | None,
+        typer.Argument(
+            help="With --wait: what to wait for, see wait_for of /api/kb/status.",
+            callback=stated("the name of a document, or what else wait_for of /api/kb/status takes"),
+        ),
     ] = None,
     *,
     wait: Annotated[

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from service.answer_events import Received
 from service.client import Client
+from service.errors import ServerUnreachable
 from service.terminal.invocation import Invocation
 
 _OUTCOMES: Final = {
@@ -22,33 +23,42 @@ _OUTCOMES: Final = {
 
 
 class Asked:
-    """A question on its way to an answer."""
+    """A question on its way to an answer, in `chat` or in one made for it, which is not left behind empty."""
 
-    def __init__(self, client: Client, chat_id: str, question: str) -> None:
+    def __init__(self, client: Client, chat: str | None, question: str) -> None:
         self._client = client
-        self._chat_id = chat_id
+        self.chat = chat
         self._question = question
         self._answer_id = ""
+        self._heard = False
         self._unwanted = False
 
     async def follow(self, show: Callable[[Received], None]) -> Mapping[str, Any]:
         """Ask; `show` is given each event as it comes. Give the message that the answer became."""
         message: Mapping[str, Any] = {}
+        made = self.chat is None
+        chat = self.chat = self.chat or await self._client.create_chat()
         try:
-            async for event in self._client.ask(self._chat_id, self._question):
+            async for event in self._client.ask(chat, self._question):
+                self._heard = True
                 message = event.data.get("message", message)
                 await self._note(event)
                 show(event)
         except asyncio.CancelledError:
             await self.stop()
             raise
+        except ServerUnreachable:
+            if made and not self._heard:
+                self.chat = None
+                await self._client.delete(chat)
+            raise
         return message
 
     async def stop(self) -> None:
         """Stop the answer; the events go on to their end."""
         self._unwanted = True
-        if self._answer_id:
-            await self._client.cancel(self._chat_id, self._answer_id)
+        if self.chat and self._answer_id:
+            await self._client.cancel(self.chat, self._answer_id)
 
     async def _note(self, event: Received) -> None:
         if not self._answer_id and "message_id" in event.data:
@@ -60,13 +70,13 @@ class Asked:
 async def ask(call: Invocation, question: str, chat: str | None) -> int:
     """Print the answer to a question; 0 when there is one. Steps, outcome and the chat go to standard error."""
     async with call.connected() as client:
-        chat_id = chat or await client.create_chat()
-        message = await Asked(client, chat_id, question).follow(shower(call))
+        asked = Asked(client, chat, question)
+        message = await asked.follow(shower(call))
     if call.as_json:
         call.out.json(message)
     else:
         show_answer(call, message, so_far=call.out.is_terminal)
-        call.err.print(Text(f"kb-agent ask --chat {chat_id} goes on from here", style="dim"))
+        call.err.print(Text(f"kb-agent ask --chat {asked.chat} goes on from here", style="dim"))
     return 0 if message.get("status") == "completed" else 1
 
 

@@ -65,14 +65,15 @@ class _Conversation:
             self._answer(line)
 
     def _answer(self, question: str) -> None:
+        asked = Asked(self._client, self._chat, question)
         try:
-            if self._chat is None:
-                self._chat = self._portal.call(self._client.create_chat)
-            self._last = self._followed(Asked(self._client, self._chat, question))
+            self._last = self._followed(asked)
         except KbAgentError as refused:
             self._failed = True
             self._call.err.print(Text(str(refused), style="red"))
             return
+        finally:
+            self._chat = asked.chat
         self._failed = self._failed or self._last.get("status") != "completed"
         if self._call.as_json:
             self._call.out.json_line(self._last)

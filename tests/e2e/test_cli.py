@@ -115,7 +115,7 @@ def test_a_document_name_with_a_slip_gets_the_names_that_exist(shared: Server, f
 def test_what_the_server_refuses_is_said_once_and_in_its_words(shared: Server, folder: Path) -> None:
     for arguments, said in (
         (["read", "guide/ports.md", "--lines", "500"], "kb-agent: the document has 5 lines\n"),
-        (["ask", " "], "kb-agent: content: must not be empty\n"),
+        (["chats", "rename", "chat_1", "a" * 201], "kb-agent: title: must have at most 200 characters\n"),
         (["keys", "create", "-"], "kb-agent: a name has 1 to 64 letters"),
     ):
         done = kb_agent(folder, *arguments, DATA_DIR=str(shared.data))

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from service.cli import app
 from tests.architecture.source import ROOT
 from tests.e2e.conftest import DOCUMENTS, write_documents
 from tests.server import Server, eventually
@@ -100,6 +102,56 @@ def test_wrong_lines_and_names_are_said(shared: Server, tmp_path: Path) -> None:
         assert (done.returncode, "--lines" in done.stderr) == (2, True)
     done = kb_agent(tmp_path, "read", "guide/port.md", "--server", shared.base_url)
     assert (done.returncode, "no such document" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("question", ["", "a" * 33_000])
+def test_a_question_that_cannot_be_asked_leaves_no_chat_behind(
+    server: Server, tmp_path: Path, question: str
+) -> None:
+    def chats() -> list[object]:
+        with server.client() as client:
+            page = client.get("/api/chats", headers={"Authorization": f"Bearer {KEY}"}).json()
+        return list(page["items"])
+
+    before = chats()
+    done = kb_agent(tmp_path, "ask", question, "--server", server.base_url, API_KEY=KEY)
+    assert ("takes" in done.stderr, "Traceback" in done.stderr, chats()) == (True, False, before)
+
+
+@pytest.mark.parametrize(
+    ("command", "takes"),
+    [
+        (("ask", " \n"), "a question"),
+        (("ask", "caf\udce9"), "a question"),
+        (("ask", "hi", "--chat", ""), "the id of a chat"),
+        (("ask", "hi", "--chat", "\udcff"), "the id of a chat"),
+        (("search", " "), "what to look for"),
+        (("search", "hi", "--topic", "\udcff"), "a topic"),
+        (("search", "hi", "--server", ""), "an address such as http://"),
+        (("search", "hi", "--server", "localhost:8000"), "an address such as http://"),
+        (("search", "hi", "--server", "http://localhost:99999"), "an address such as http://"),
+        (("search", "hi", "--server", "http://[::1"), "an address such as http://"),
+        (("read", ""), "the name of a document"),
+        (("read", "ports.md", "--revision", "\udcff"), "a revision"),
+        (("index", "--wait", "a.md", ""), "the name of a document"),
+        (("chats", "show", " "), "the id of a chat"),
+        (("chats", "delete", "--yes", "chat_1", ""), "the id of a chat"),
+        (("chats", "rename", "chat_1", ""), "a title"),
+        (("chats", "list", "--query", "\udcff"), "words"),
+        (("keys", "revoke", ""), "the name of a key"),
+    ],
+)
+def test_an_argument_that_says_nothing_is_refused_before_anything_is_done(
+    command: tuple[str, ...], takes: str
+) -> None:
+    done = CliRunner().invoke(app, command, env={"COLUMNS": "300"})
+    assert (done.exit_code, f"takes {takes}" in done.stderr) == (2, True)
+
+
+def test_dots_in_a_name_lead_to_no_other_address(shared: Server, tmp_path: Path) -> None:
+    for name in ("../status", "."):
+        done = kb_agent(tmp_path, "read", name, "--server", shared.base_url)
+        assert (done.returncode, done.stderr) == (1, "kb-agent: There is no such document.\n")
 
 
 def test_the_openapi_document_is_printed_without_a_folder_or_a_server(tmp_path: Path) -> None:
