@@ -22,6 +22,7 @@ from service.agent.runner import TurnRunner, open_runner
 from service.agent.tools import Toolbox
 from service.agent.unstored import UnstoredTurns
 from service.api import (
+    addresses,
     chats,
     compat,
     description,
@@ -91,6 +92,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         },
     )
     app.openapi_version = "3.2.0"  # FastAPI describes event streams in 3.2's terms whatever it calls them
+    addresses.install()
     for part in (chats, messages, export, events, kb, gaps, keys, session, compat):
         app.include_router(part.router)
     app.include_router(health.router)

@@ -6,6 +6,7 @@ A problem never shows a stack, a secret or what was sent. Under /v1 the same is 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -88,7 +89,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": quote(request.scope["path"]),
         "code": code,
         "request_id": REQUEST_ID.get(),
         **(extra or {}),

@@ -90,8 +90,8 @@ def test_hostile_file_names_and_documents_stay_text(scripted: Server, open_page:
         skipped = {file["name"] for file in client.get("/api/kb/status").json()["skipped"]}
     assert len(known & names) >= 200, (names - known, skipped)
     listed(page, scripted, "")
-    for number in range(0, 200, 40):
-        document = page.locator(".document").nth(number)
+    broken = page.locator(".document[data-document*='\\A ']").first  # its name has a line break
+    for document in (broken, *(page.locator(".document").nth(number) for number in range(0, 200, 40))):
         title = document.locator(".document-title").text_content() or ""
         document.click()
         expect(panel_opened(page).get_by_role("heading", level=2)).to_have_text(title)

@@ -4,6 +4,7 @@ import hashlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -20,6 +21,33 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose folder these tests change."""
     with Server(write_documents(tmp_path_factory.mktemp("own"))) as server:
         yield server
+
+
+def test_a_document_can_be_read_where_its_citation_points_whatever_its_name_holds(own: Server) -> None:
+    names = (
+        "odd/line\nbreak.md",
+        "odd\nfolder/ends\n",
+        "odd\nfolder/ends",
+        "odd/#50%41 of what?.md",
+        "odd/ blanks .md",
+        "odd/back\\slash;a=b.md",
+        "odd/U\u0308bung.md",
+    )
+    words = ("narwhal", "axolotl", "pangolin", "wombat", "platypus", "quokka", "okapi")
+    with own.client() as client:
+        chat = client.post("/api/chats").json()["id"]
+        for name, word in zip(names, words, strict=True):
+            path = own.knowledge / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"# Habitat\n\nThe {word} lives in the northern hall.\n")
+            client.get("/api/kb/status", params={"wait_for": name, "timeout": 60}).raise_for_status()
+            question = {"content": f"Where does the {word} live?"}
+            answer = client.post(f"/api/chats/{chat}/messages", json=question).json()
+            cited = client.get(answer["citations"][0]["url"]).json()
+            assert (cited["name"], cited["text"]) == (name, f"The {word} lives in the northern hall.")
+            missing = client.get(f"/api/kb/documents/{quote(name)}x")
+            assert (missing.status_code, missing.json()["instance"]) == (404, f"/api/kb/documents/{quote(name)}x")
+            path.unlink()
 
 
 def test_what_status_waited_for_is_what_a_search_finds(own: Server) -> None:
