@@ -135,20 +135,11 @@ def test_an_answer_is_streamed_to_those_who_accept_a_stream(
     assert response.headers["content-type"].startswith("text/event-stream") is stream
 
 
-@pytest.mark.parametrize(
-    ("prefer", "status"),
-    [
-        ("respond-async", 202),
-        ("wait=5, RESPOND-ASYNC", 202),
-        ("no-respond-async", 201),
-        ("wait=-1", 201),
-        ("=;,", 201),
-    ],
-)
-def test_preferences_are_read_as_words(client: httpx2.Client, messages: str, prefer: str, status: int) -> None:
+@pytest.mark.parametrize("prefer", ["no-respond-async", "wait=-1", "=;,"])
+def test_preferences_are_read_as_words(client: httpx2.Client, messages: str, prefer: str) -> None:
     response = client.post(messages, json={"content": "Which port?"}, headers={"Prefer": prefer})
     body: dict[str, Any] = response.json()
-    assert response.status_code == status
+    assert response.status_code == 201
     assert response.headers["location"] == f"{messages}/{body['id']}"
 
 

@@ -150,6 +150,20 @@ def test_a_model_that_calls_tools_for_ever_is_made_to_answer(folder: Path) -> No
         assert "tools" not in fake.requests[-1].body
 
 
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=5, RESPOND-ASYNC"])
+def test_who_will_not_wait_is_told_where_the_answer_is_written(
+    client: httpx2.Client, fake: FakeLLM, prefer: str
+) -> None:
+    fake.say("word " * 4_000, pause=0.05)
+    chat_id = new_chat(client)
+    path = f"/api/chats/{chat_id}/messages"
+    pending = client.post(path, json={"content": "hello"}, headers={"Prefer": prefer})
+    assert (pending.status_code, pending.headers["location"]) == (202, f"{path}/{pending.json()['id']}")
+    assert fake.wait(lambda: bool(fake.requests))
+    client.delete(f"/api/chats/{chat_id}")
+    assert fake.wait(lambda: fake.disconnects == 1)
+
+
 def test_a_cancelled_answer_keeps_its_text_and_closes_the_connection(
     client: httpx2.Client, fake: FakeLLM, server: Server
 ) -> None:
