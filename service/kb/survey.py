@@ -79,7 +79,8 @@ def glance(folder: Folder, names: Iterable[str], known: Collection[str], scan: S
         kind = _kind(folder, root, name, linked=scan.linked)
         if kind == "file":
             states[name] = files.look(name)
-            unsure = unsure or (states[name] is None and name not in refused)  # by now too large: a scan says so
+            # A file that became too large or is so no longer: only a scan tells what is skipped and why.
+            unsure = unsure or (states[name] is None) != (name in refused)
         elif kind == "gone" and name in known:
             states[name] = None
         elif kind == "gone":

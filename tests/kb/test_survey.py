@@ -55,15 +55,11 @@ def test_folders_and_links_ask_for_a_scan(tmp_path: Path, name: str, change: Cal
     assert look(tmp_path, {"d/a.md"}, change, name).unsure
 
 
-def test_a_file_that_has_become_too_large_asks_for_a_scan_until_one_has_told_of_it(tmp_path: Path) -> None:
+def test_a_file_that_became_too_large_or_fits_again_asks_for_a_scan_until_one_has_told(tmp_path: Path) -> None:
     write(tmp_path / "a.md", "text")
-
-    def grow(root: Path) -> None:
-        write(root / "a.md", "x" * (MAX_BYTES + 1))
-
-    for unsure in (True, False):
-        seen = look(tmp_path, {"a.md"}, grow, "a.md")
-        assert (seen.states, seen.unsure) == ({"a.md": None}, unsure)
+    for length, unsure in ((MAX_BYTES + 1, True), (MAX_BYTES + 2, False), (MAX_BYTES, True), (1, False)):
+        seen = look(tmp_path, {"a.md"}, lambda root: write(root / "a.md", "x" * length), "a.md")  # noqa: B023
+        assert (seen.states["a.md"] is None, seen.unsure) == (length > MAX_BYTES, unsure)
 
 
 def test_hidden_names_ask_for_a_scan_where_there_are_links(tmp_path: Path) -> None:
