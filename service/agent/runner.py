@@ -228,8 +228,7 @@ class TurnRunner:
         await run.stored()
         match event:
             case TextAdded(text):
-                self._turns.extend(turn, text)
-                await self._save(turn, run)
+                await self._show(turn, run, text)
             case TextWithdrawn(reason):
                 await self._turns.reset(turn, reason)
             case ModelReplied(number, message, duration_ms):
@@ -241,10 +240,12 @@ class TurnRunner:
                 run.storing = self._turns.tool_step(turn, step, wire, sources, run.take_started())
                 self._metrics.tool_called(step.name, failed=step.error is not None, hits=step.hits)
 
-    async def _save(self, turn: Turn, run: Run) -> None:
-        """Keep the text now and then, so that a crash does not take all of it."""
-        now = time.monotonic()
-        if now - run.saved >= _SAVE_INTERVAL:
+    async def _show(self, turn: Turn, run: Run, text: str) -> None:
+        """Show more text; keep what there is now and then, so that a crash does not take all of it."""
+        self._turns.extend(turn, text)
+        if run.draft.text == text:
+            await asyncio.sleep(0)  # the beginning goes out before more is read, however much of that is here
+        if (now := time.monotonic()) - run.saved >= _SAVE_INTERVAL:
             run.saved = now
             await self._turns.save_text(turn, run.draft.text, run.draft.citations)
 

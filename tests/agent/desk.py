@@ -11,6 +11,7 @@ from service.agent.admission import Admission, Capacity
 from service.agent.attempts import Unobserved
 from service.agent.llm import Endpoint, SdkChatModel
 from service.agent.loop import Limits
+from service.agent.model import ChatModel
 from service.agent.runner import TurnRunner
 from service.agent.tools import Toolbox
 from service.chats.events import Event, EventLog, EventType, Scope
@@ -57,15 +58,19 @@ class Desk:
     runner: TurnRunner = field(init=False)
 
     def __post_init__(self) -> None:
-        toolbox = partial(
-            Toolbox, KnowledgeBase(self.db, search_timeout=60.0), result_chars=8000, folder_note=self._note
-        )
         endpoint = Endpoint(self.fake.base_url, "m")
         self.model = SdkChatModel(endpoint, PATIENT, replace(QUICK, limit=0), self.ear)
         self.metrics = Metrics("0", "0")
+        self.runner = self.runner_with(self.model)
+
+    def runner_with(self, model: ChatModel) -> TurnRunner:
+        """A runner before this model."""
+        toolbox = partial(
+            Toolbox, KnowledgeBase(self.db, search_timeout=60.0), result_chars=8000, folder_note=self._note
+        )
         limits = Limits(llm_calls=8, tool_calls=8, seconds=60, window=32_000)
         turns, admission = TurnStore(self.db, self.log), Admission(Capacity(4, 4, 4))
-        self.runner = TurnRunner(turns, self.model, toolbox, limits, self.metrics, admission)
+        return TurnRunner(turns, model, toolbox, limits, self.metrics, admission)
 
     async def _note(self) -> str:
         await self.search_may_end.wait()
