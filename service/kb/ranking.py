@@ -104,9 +104,8 @@ def rank(query: Query, collection: Collection, candidates: Iterable[Candidate]) 
 def explain(query: Query, collection: Collection, candidate: Candidate) -> tuple[ScorePart, ...]:
     """The parts of a candidate's score, which they sum to, the largest first."""
     parts = []
-    spaced = _spaced(candidate.terms)
     for key, terms in _weighted(query, collection).items():
-        count = spaced.count(f" {key} ")
+        count = _count(key, candidate.terms)
         saturation = _saturation(count, candidate, collection.average_length)
         for term in terms if count else ():
             bonuses = term.bonuses(candidate.forms)
@@ -140,16 +139,18 @@ def _saturation(count: int, candidate: Candidate, average_length: float) -> floa
     return count * (K1 + 1) / (count + K1 * (1 - B + B * candidate.length / average_length))
 
 
-def _spaced(terms: str) -> str:
-    """Terms with a space on each side of each, none of them shared: counted so much faster than in a list."""
-    return f" {terms.replace(' ', '  ')} "
+def _count(key: str, terms: str) -> int:
+    """How often a term is among others, each with a space on either side: so much faster than in a list."""
+    spaced = f" {terms} "
+    if f" {key} {key} " in spaced:  # neighbours share a space, and only one of two would be counted
+        spaced = spaced.replace(" ", "  ")
+    return spaced.count(f" {key} ")
 
 
 def _score(wanted: _Wanted, candidate: Candidate, average_length: float) -> Ranked:
     score, exact = 0.0, False
-    spaced = _spaced(candidate.terms)
     for key, terms in wanted.items():
-        count = spaced.count(f" {key} ")
+        count = _count(key, candidate.terms)
         if not count:
             continue
         saturation = _saturation(count, candidate, average_length)

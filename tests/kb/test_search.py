@@ -291,10 +291,9 @@ class TestExplanation:
             assert {hit.score_parts for hit in (await kb.search("stream")).hits} == {None}
 
     async def test_a_part_tells_the_word_its_rarity_and_how_often_it_occurs(self) -> None:
-        async with shelf({"a.md": "# Notes\n\nlantern and lantern\n", "b.md": "# Lantern\n\nnothing\n"}) as kb:
+        texts = {"a.md": "# Notes\n\nlantern lantern, lantern and lantern\n", "b.md": "# Lantern\n\nnothing\n"}
+        async with shelf(texts) as kb:
             hits = (await kb.search("lantern quokka", explain=True)).hits
 
-        parts = {
-            hit.document: [(p.word, p.passages, p.occurrences) for p in hit.score_parts or ()] for hit in hits
-        }
-        assert parts == {"a.md": [("lantern", 2, 2)], "b.md": [("lantern", 2, 3)]}
+        parts = {h.document: [(p.word, p.passages, p.occurrences) for p in h.score_parts or ()] for h in hits}
+        assert parts == {"a.md": [("lantern", 2, 4)], "b.md": [("lantern", 2, 3)]}
