@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from service.answer_events import LAST, Received, answer_id_of, begun_anew
-from service.errors import ServerUnreachable, SettingsError
+from service.errors import RequestRefused, ServerUnreachable, SettingsError
 from service.running import Running, read_note
 from service.settings import Settings
 
@@ -157,7 +157,7 @@ class Client:
         async with self._http.stream(**request, headers=headers) as response:
             if response.status_code != httpx2.codes.OK:
                 await response.aread()
-                raise ServerUnreachable(_detail(response))
+                raise (RequestRefused if response.is_client_error else ServerUnreachable)(_detail(response))
             async for line in response.aiter_lines():
                 name, _, value = line.partition(": ")
                 if name:

@@ -13,6 +13,7 @@
     ├── Overloaded                 a limit on work or requests is reached; come back later
     ├── ModelError                 the model's answer could not be had; ends a turn, never the service
     └── ServerUnreachable          the command line found no usable server
+        └── RequestRefused         it answered that the request is at fault
 
 Library errors become these at the border that made the call; these become HTTP in `api/problems.py` and exit
 codes in `cli/execution.py`, nowhere else. A message says what to do and never contains a secret.
@@ -128,3 +129,7 @@ class ModelError(KbAgentError):
 
 class ServerUnreachable(KbAgentError):
     """No server answers at the address, or it answered with an error."""
+
+
+class RequestRefused(ServerUnreachable):
+    """The server answered that the request cannot be met as it is: nothing came of it."""

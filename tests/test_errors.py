@@ -59,3 +59,4 @@ def test_model_errors_say_what_to_do() -> None:
 
 def test_a_server_that_is_not_there_is_told_by_its_message() -> None:
     assert str(errors.ServerUnreachable("no answer")) == "no answer"
+    assert str(errors.RequestRefused("too long")) == "too long"

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from service.answer_events import Received
 from service.client import Client
-from service.errors import ServerUnreachable
+from service.errors import RequestRefused
 from service.terminal.invocation import Invocation
 
 _OUTCOMES: Final = {
@@ -47,7 +47,7 @@ class Asked:
         except asyncio.CancelledError:
             await self.stop()
             raise
-        except ServerUnreachable:
+        except RequestRefused:
             if made and not self._heard:
                 self.chat = None
                 await self._client.delete(chat)
