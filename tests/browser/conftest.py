@@ -54,7 +54,9 @@ def scripted(tmp_path_factory: pytest.TempPathFactory, model: FakeLLM) -> Iterat
     folder = tmp_path_factory.mktemp("scripted")
     (folder / "knowledge").mkdir()
     (folder / "knowledge" / "ports.md").write_text("# Ports\n\nThe lighthouse listens on port 8123.\n")
-    with Server(folder, {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "scripted"}) as server:
+    # A model that pauses is not given up as long as its test looks at the page.
+    patient = {"LLM_FIRST_BYTE_TIMEOUT": "100", "LLM_GAP_TIMEOUT": "100"}
+    with Server(folder, {"LLM_BASE_URL": model.base_url, "LLM_MODEL": "scripted", **patient}) as server:
         _wait_for_index(server, 1)
         yield server
 

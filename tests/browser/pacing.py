@@ -5,7 +5,7 @@ import threading
 
 from tests.fake_wire import Script, Wire, chunk, usage_chunk
 
-LONGEST = 20.0  # seconds, should a test forget
+LONGEST = 90.0  # seconds, should a test forget; an answer may not end while its test still looks at it
 
 
 class Pause:
