@@ -183,12 +183,12 @@ class TurnRunner:
             if run.turn_id not in self._stopped or task is None:
                 raise
             task.uncancel()
-            turn = run.turn or await self._begun(run.turn_id)
+            turn = run.turn or await self._begun(run.turn_id, only_to_end=True)
             if turn is not None:
                 await self._finish(turn, run, Status.CANCELLED)
 
-    async def _begun(self, turn_id: str) -> Turn | None:
-        return await until_stored(lambda: self._turns.begin(turn_id, self._model.name))
+    async def _begun(self, turn_id: str, *, only_to_end: bool = False) -> Turn | None:
+        return await until_stored(lambda: self._turns.begin(turn_id, self._model.name, only_to_end=only_to_end))
 
     async def _attempt(self, run: Run, turn: Turn) -> None:
         failure: Failure | None = None

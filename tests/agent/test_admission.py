@@ -1,9 +1,19 @@
 """Places for turns: bounded for the process and for each caller, held until a turn ends."""
 
+import asyncio
+from functools import partial
+
 import pytest
 
 from service.agent.admission import Admission, Capacity
+from service.agent.loop import Limits
+from service.agent.runner import TurnRunner
+from service.agent.tools import Toolbox
+from service.chats.events import EventType
+from service.chats.turns import TurnStore
 from service.errors import Overloaded
+from service.kb.search import KnowledgeBase
+from tests.agent.desk import Desk
 
 
 class Asked:
@@ -19,6 +29,10 @@ class Asked:
 
     def charge(self, caller: str, reported: int, estimated: int, *, more: bool = False) -> None:
         raise AssertionError(f"{caller} used {reported + estimated} tokens, more: {more}")
+
+
+async def no_note() -> str:
+    return ""
 
 
 def begin(admission: Admission, turn: str, caller: str = "ada") -> None:
@@ -96,3 +110,19 @@ def test_a_quota_is_asked_for_each_turn_with_the_callers_others_and_not_for_a_re
     admission.end("a")
     begin(admission, "d", "ada")
     assert quota.turns == [("ada", 0), ("ada", 1), ("ada", 2), ("cid", 0), ("ada", 0)]
+
+
+async def test_a_turn_that_is_stopped_while_it_waits_never_started(desk: Desk) -> None:
+    toolbox = partial(Toolbox, KnowledgeBase(desk.db, search_timeout=5), result_chars=8_000, folder_note=no_note)
+    limits = Limits(llm_calls=8, tool_calls=8, seconds=60, window=32_000)
+    no_room = Admission(Capacity(running=0, queued=1, per_caller=1))
+    desk.runner = TurnRunner(TurnStore(desk.db, desk.log), desk.model, toolbox, limits, desk.metrics, no_room)
+    posted = await desk.ask()
+    await asyncio.sleep(0)  # it begins to wait
+
+    await desk.runner.cancel(posted.answer.id)
+
+    assert (await desk.stored(posted)).status == "cancelled"
+    told = [event.type for event in await desk.told(posted)]
+    assert EventType.TURN_STARTED not in told
+    assert told[-2:] == [EventType.MESSAGE_CREATED, EventType.TURN_CANCELLED]
