@@ -69,6 +69,7 @@ FAILURES: Mapping[str, Meaning] = {
         True, "the model endpoint sent what is no chat-completions stream", "check LLM_BASE_URL"
     ),
     "empty_answer": Meaning(True, "the model answered with nothing", "ask again or put it differently"),
+    "refused": Meaning(False, "the provider's content filter stopped the answer", "ask in other words"),
     "answer_too_long": Meaning(
         False, "the model's answer passed the size limit and was stopped", "ask for less, or lower LLM_MAX_TOKENS"
     ),
@@ -90,15 +91,18 @@ _BY_WORD = {
     "invalid_api_key": "provider_auth",
     "authentication_error": "provider_auth",
     "permission_error": "provider_auth",
+    "content_filter": "refused",
+    "content_policy_violation": "refused",
 }
 # A provider's name for a fault beats the HTTP status only where the status is vaguer.
-_WORDS_BEFORE_STATUS = frozenset({"context_too_long", "provider_quota"})
+_WORDS_BEFORE_STATUS = frozenset({"context_too_long", "provider_quota", "refused"})
 
 _BY_STATUS = {
     401: "provider_auth",
     402: "provider_quota",
     403: "provider_auth",
     404: "unknown_model",
+    405: "unknown_model",
     408: "provider_error",
     409: "provider_error",
     413: "context_too_long",
@@ -194,8 +198,10 @@ def _words(error: object) -> list[str]:
     if not isinstance(error, dict):
         return []
     metadata = error.get("metadata")
-    kind = metadata.get("error_type") if isinstance(metadata, dict) else None
-    return [w.lower() for w in (error.get("code"), kind, error.get("type")) if isinstance(w, str)]
+    told = metadata if isinstance(metadata, dict) else {}
+    moderated = "content_filter" if told.get("reasons") else None  # OpenRouter's 403 tells it so
+    words = (error.get("code"), told.get("error_type"), error.get("type"), moderated)
+    return [word.lower() for word in words if isinstance(word, str)]
 
 
 def _message(error: object) -> str:

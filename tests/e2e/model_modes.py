@@ -33,18 +33,21 @@ HASTY: Final = SETTINGS | {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the answer of a mode ends: requests of the model in all, and the failure's code."""
+    """How the answer of a mode ends: requests of the model in all, and the failure's code.
+
+    `replied` tells that the last of them brought a whole reply, though no answer.
+    """
 
     requests: int
     code: str
     text: str = ""
     retryable: bool = False
+    replied: bool = False
 
 
 def failing(code: str, attempts: int, text: str = "", *, retryable: bool | None = None) -> Ending:
     """An answer that fails with `code` after a search and so many attempts."""
-    known = FAILURES[code].retryable if code in FAILURES else False
-    return Ending(1 + attempts, code, text, known if retryable is None else retryable)
+    return Ending(1 + attempts, code, text, FAILURES[code].retryable if retryable is None else retryable)
 
 
 # Each fault and what becomes of the turn.
@@ -62,10 +65,10 @@ FAILED: Final[dict[str, Ending]] = {
     "429-after-1": failing("provider_rate_limited", 2),
     "429-after-20": failing("provider_rate_limited", 1),  # longer than this turn may take
     "drip-text": failing("attempt_timeout", 1, "word "),
-    "length-args": failing("answer_cut", 1),
-    "length-written": failing("answer_cut", 1),
-    "filter-0": failing("refused", 1),
-    "filter-n": failing("refused", 1, ANSWER),
+    "length-args": Ending(2, "answer_cut", replied=True),
+    "length-written": Ending(2, "answer_cut", replied=True),
+    "filter-0": Ending(2, "refused", replied=True),
+    "filter-n": Ending(2, "refused", ANSWER, replied=True),
 }
 # Modes that are odd and yet end in an answer: what it says.
 ANSWERED: Final[dict[str, str]] = {mode: text for mode, text, _ in TEXTS} | {
