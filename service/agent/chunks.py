@@ -31,15 +31,22 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 class ReplyBuilder:
     """Takes chunks, gives the text that may be shown, and at the end the Reply.
 
-    `tools` are the names offered with the request; without any, calls are dropped. `unnamed_error` is the code
-    of an error object that has none of its own.
+    `tools` are the names offered with the request; without any, calls are dropped, also those of `withdrawn` ones
+    that are written as text. `unnamed_error` is the code of an error object that has none of its own.
     """
 
-    def __init__(self, model: str, tools: Sequence[str], unnamed_error: str = "provider_error") -> None:
+    def __init__(
+        self,
+        model: str,
+        tools: Sequence[str],
+        withdrawn: Sequence[str] = (),
+        *,
+        unnamed_error: str = "provider_error",
+    ) -> None:
         self._model = model
         self._unnamed_error = unnamed_error
         self._offered = bool(tools)
-        self._answer = AnswerText(tools)
+        self._answer = AnswerText([*tools, *withdrawn])
         self._content: list[str] = []
         self._answer_bytes = 0
         self._raw_chars = 0

@@ -7,7 +7,7 @@ its parts, which was half of what a request took.
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -97,7 +97,6 @@ class SdkChatModel:
     async def stream(self, request: Request) -> AsyncGenerator[TextPiece | Reply]:
         """See `ChatModel.stream`. What fails before the first piece is tried again."""
         content = to_json(self._body(request))
-        names = [tool.name for tool in request.tools]
         made = 0
         with _observed(self._observer) as outcome:
             if self._guard:
@@ -105,7 +104,7 @@ class SdkChatModel:
             while outcome.result != "ok":
                 shown = False
                 try:
-                    async with aclosing(self._attempt(content, names)) as pieces:
+                    async with aclosing(self._attempt(content, request)) as pieces:
                         async for piece in pieces:
                             shown = True
                             if isinstance(piece, Reply):
@@ -151,12 +150,12 @@ class SdkChatModel:
             body["tool_choice"] = "auto"
         return body
 
-    async def _attempt(self, content: bytes, tools: Sequence[str]) -> AsyncGenerator[TextPiece | Reply]:
+    async def _attempt(self, content: bytes, request: Request) -> AsyncGenerator[TextPiece | Reply]:
         watch = Watch(self._timeouts, self._observer)
         try:
             response = await self._open(content, watch)
             async with aclosing(response), aclosing(_body(response)) as network:
-                parser, builder = _readers(response, self._endpoint.model, tools)
+                parser, builder = _readers(response, self._endpoint.model, request)
                 ended = False
                 while not ended:
                     text, fault = "", None
@@ -228,13 +227,16 @@ async def _next(network: AsyncGenerator[bytes], watch: Watch) -> bytes | None:
         raise failure("stream_interrupted") from error
 
 
-def _readers(response: httpx2.Response, model: str, tools: Sequence[str]) -> tuple[BodyParser, ReplyBuilder]:
+def _readers(response: httpx2.Response, model: str, request: Request) -> tuple[BodyParser, ReplyBuilder]:
+    tools = [tool.name for tool in request.tools]
+    # A model may write a call of what it could call before, though it is offered no more.
+    withdrawn = [] if tools else [call.name for message in request.messages for call in message.calls]
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/html":
         raise failure("incomplete_response", "it is a web page")
     if kind == "application/json":
-        return WholeBody(), ReplyBuilder(model, tools, unnamed_error="incomplete_response")
-    return SseParser(), ReplyBuilder(model, tools)
+        return WholeBody(), ReplyBuilder(model, tools, withdrawn, unnamed_error="incomplete_response")
+    return SseParser(), ReplyBuilder(model, tools, withdrawn)
 
 
 @dataclass(slots=True)

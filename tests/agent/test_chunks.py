@@ -41,8 +41,8 @@ def read(parts: Iterable[bytes]) -> tuple[list[str], Reply]:
     return [piece for piece in (*pieces, rest) if piece], reply
 
 
-def built(*payloads: object, tools: Sequence[str] = TOOLS) -> Reply:
-    builder = ReplyBuilder("m", tools)
+def built(*payloads: object, tools: Sequence[str] = TOOLS, withdrawn: Sequence[str] = ()) -> Reply:
+    builder = ReplyBuilder("m", tools, withdrawn)
     for payload in payloads:
         builder.add(json.dumps(payload).encode())
     return builder.end()[1]
@@ -237,6 +237,9 @@ def test_calls_without_offered_tools_are_dropped() -> None:
         built(called, chunk({}, "tool_calls"), tools=())
     with pytest.raises(ModelError, match="nothing"):
         built(chunk({"content": f"<tool_call>{WRITTEN}</tool_call>"}), chunk({}, "stop"), tools=())
+    with pytest.raises(ModelError, match="nothing"):
+        built(chunk({"content": WRITTEN}), chunk({}, "stop"), tools=(), withdrawn=TOOLS)
+    assert built(chunk({"content": WRITTEN}), chunk({}, "stop"), tools=()).content == WRITTEN
 
 
 def test_text_held_back_beside_a_structured_call_is_kept_unless_it_is_a_call() -> None:

@@ -10,15 +10,18 @@ from service.agent.tools import Toolbox
 from service.chats.records import Outcome
 from service.errors import ModelError
 from tests.agent.test_loop import run
+from tests.fake_dialects import WRITTEN
 from tests.fake_llm import FakeLLM, Request
 from tests.fake_wire import Script, call_script, text_script
 
 
-async def test_the_last_call_gets_no_tools_and_what_it_asks_for_is_not_run(
-    fake: FakeLLM, toolbox: Toolbox
+@pytest.mark.parametrize("last", [call_script(("search_kb", {"query": "more"})), text_script(WRITTEN)])
+async def test_the_last_call_gets_no_tools_and_what_it_asks_for_is_neither_run_nor_shown(
+    fake: FakeLLM, toolbox: Toolbox, last: Script
 ) -> None:
-    for n in range(3):
+    for n in range(2):
         fake.call("search_kb", {"query": f"port {n}"})
+    fake.reply(last)
     limits = Limits(llm_calls=3, tool_calls=16, seconds=60, window=8192)
     with pytest.raises(ModelError) as failed:
         await run(fake, toolbox, limits)
