@@ -111,11 +111,27 @@ async def _start(log: EventLog, scope: Scope, resume: str | None, newest: Event 
         position = Position.parse(resume)
         if position is None or not await log.knows(scope, position.event):
             return None
-        return position if scope.chat_id is not None else Position(position.event)
+        if scope.chat_id is None:
+            return Position(position.event)
+        return position if await _told(log, scope, position) else None
     live = log.live(scope.chat_id) if scope.chat_id is not None else None
     if live is not None:
         return Position(await log.turn_begin(live.turn_id) or 0)
     return Position(newest.id if newest is not None else 0)
+
+
+async def _told(log: EventLog, scope: Scope, position: Position) -> bool:
+    """Whether so much text was told after that event."""
+    if not position.offset:
+        return True
+    live = log.live(scope.chat_id or "")
+    known = len(live.text) if live is not None else 0  # before the log is asked: what ends meanwhile stands there
+    for event in await log.replay(scope, position.event):
+        if event.type in TERMINAL:
+            return position.offset <= len(json.loads(event.data)["message"]["content"])
+        if event.type in _RESTARTS:
+            return event.type is EventType.ANSWER_RESET
+    return position.offset <= known
 
 
 def _ends(scope: Scope, kind: EventType) -> bool:
