@@ -54,7 +54,9 @@ FAILURES: Mapping[str, Meaning] = {
         False, "the model endpoint does not know the model or the path", "check LLM_MODEL and LLM_BASE_URL"
     ),
     "context_too_long": Meaning(
-        False, "the conversation does not fit the model's window", "start a new chat, or check LLM_CONTEXT_TOKENS"
+        False,
+        "the conversation does not fit the model's window",
+        "shorten the message or start a new chat, or check LLM_CONTEXT_TOKENS",
     ),
     "bad_request": Meaning(
         False, "the model endpoint refused the request", "check that the model can stream and call tools"

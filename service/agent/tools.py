@@ -277,7 +277,10 @@ TOOLS: Final = (
 
 def _parsed(model: type[Any], arguments: str) -> Any:
     try:
-        return model.model_validate(json.loads(arguments or "{}"))
+        given = json.loads(arguments or "{}")
+        if not isinstance(given, dict):
+            raise _Refused("bad arguments: send one JSON object")
+        return model.model_validate(given)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors())
         raise _Refused(f"bad arguments: {faults}") from error

@@ -43,7 +43,7 @@ async def test_lines_that_were_read_know_the_headings_above_them() -> None:
     ("name", "arguments", "words"),
     [
         ("search_kb", "not json", "not valid JSON"),
-        ("search_kb", "[1]", "bad arguments"),
+        ("search_kb", "[1]", "bad arguments: send one JSON object"),
         ("search_kb", "[" * 10_000, "not valid JSON"),
         ("search_kb", "{}", "query: Field required"),
         ("search_kb", '{"query": "port", "limit": 99}', "limit"),
