@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from service.chats.events import EventLog
+from service.app import open_services
+from service.chats.events import EventLog, Scope
 from service.chats.questions import QuestionStore, Ticket
 from service.chats.store import ChatStore
 from service.database import Transaction, open_database
 from service.errors import StorageError
 from service.housekeeping import CommitWatch, Retention, prune_records
+from service.settings import Settings
 from service.telemetry import Metrics
+from tests.kb.live import eventually
 
 EVENT = "INSERT INTO events (type, data, created_at) VALUES ('x', '{}', '2026-01-01T00:00:00.000Z')"
 
@@ -62,3 +65,25 @@ async def test_keys_are_kept_for_a_day_and_events_for_as_long_as_the_settings_sa
         assert await db.read(lambda c: c.execute("SELECT min(id), max(id) FROM events").fetchone()) == (5, 12)
         await prune_records(log, questions, Retention(timedelta(hours=25), 3))
         assert await db.read(lambda c: c.execute("SELECT min(id), max(id) FROM events").fetchone()) == (10, 12)
+
+
+async def test_what_is_old_and_the_words_of_deleted_chats_go_as_soon_as_the_service_runs(tmp_path: Path) -> None:
+    data, knowledge = tmp_path / "data", tmp_path / "knowledge"
+    knowledge.mkdir()
+    async with open_database(data) as db:
+        chats = ChatStore(db, EventLog(db))
+        for days in (3, 1):
+            await chats.create("ann", None, {})
+            await db.write(partial(age, then=(datetime.now(UTC) - timedelta(days=days)).isoformat()))
+        await chats.delete("ann", (await chats.create("ann", "zebraquartz", {})).id)
+        file = db.path
+    assert b"zebraquartz" in file.read_bytes()
+    settings = Settings(data_dir=data, knowledge_dir=knowledge, event_retention_days=2, _env_file=None)
+
+    async def gone() -> bool:
+        oldest = await services.db.read(lambda c: c.execute("SELECT min(id) FROM events").fetchone()[0])
+        return oldest > 1 and b"zebraquartz" not in file.read_bytes()
+
+    async with open_services(settings, Metrics("0", "0")) as services:
+        await eventually(gone, "the first rounds of pruning and erasing")
+        assert await services.log.knows(Scope("ann"), 2)

@@ -10,6 +10,7 @@ import pytest
 from service.chats.events import EventLog, Scope
 from service.chats.records import Outcome, Status, Step, public
 from service.chats.steps import Asked, Started
+from service.chats.store import NEWEST
 from service.errors import Conflict, NotFound, StorageError
 from tests.chats.conftest import Chats, completed
 from tests.full_disk import files_limited
@@ -46,15 +47,17 @@ async def test_a_message_is_only_found_in_its_own_chat(chats: Chats) -> None:
         await chats.store.message("ann", other.id, posted.question.id)
 
 
-async def test_pages_of_chats_run_from_newest_to_oldest_without_gap_or_repeat(chats: Chats) -> None:
-    made = [await chats.store.create("ann", str(n), {}) for n in range(7)]
-    seen, key = [], None
-    while True:
-        page = await (chats.store.page("ann", 3) if key is None else chats.store.page("ann", 3, key))
+@pytest.mark.parametrize("words", ["", "chat"])
+async def test_pages_of_chats_run_from_newest_to_oldest_without_gap_or_repeat(chats: Chats, words: str) -> None:
+    made = [await chats.store.create("ann", f"chat {n}", {}) for n in range(7)]
+    seen: list[str | None] = []
+    key = NEWEST
+    while len(seen) < 2 * len(made):
+        page = await chats.store.page("ann", 3, key, words)
         seen += [chat.title for chat in page.items]
-        key = page.next_key
-        if key is None:
+        if page.next_key is None:
             break
+        key = page.next_key
     assert seen == [chat.title for chat in reversed(made)]
 
 
@@ -76,6 +79,8 @@ async def test_messages_page_in_both_orders(chats: Chats) -> None:
     assert [(m.role, m.status) for m in rest.items] == [("assistant", Status.QUEUED)]
     newest = await chats.store.messages("ann", turn.chat_id, 2, order="desc")
     assert [m.role for m in newest.items] == ["assistant", "user"]
+    older = await chats.store.messages("ann", turn.chat_id, 2, newest.next_key, order="desc")
+    assert ([m.content for m in older.items], older.next_key) == (["an answer", "first"], None)
 
 
 async def test_order_is_that_of_writing_whatever_the_clock_said(chats: Chats) -> None:

@@ -24,6 +24,9 @@ async def test_a_stream_of_one_turn_ends_with_it_and_holds_nothing_else(chats: C
     last = frames[-1]
     assert last is not None
     assert last.last
+    log = EventLog(chats.db)  # as after a restart
+    again = [frame async for frame in follow_turn(log, Scope("ann", turn.chat_id), answer, idle=30)]
+    assert [f.type for f in again if f is not None and f.type is not EventType.ANSWER_DELTA] == kinds
 
 
 @pytest.mark.parametrize("soon", [True, False])

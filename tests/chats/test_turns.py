@@ -150,6 +150,10 @@ async def test_earlier_exchanges_come_newest_first_and_without_failed_ones(chats
     assert last is not None
     said = [(exchange.question, exchange.answer) for exchange in last.earlier]
     assert said == [("three", "third answer"), ("one", "first answer")]
+    await chats.turns.finish(last, completed("fourth answer"))
+    anew = (await chats.questions.regenerate("ann", turn.chat_id, turn.id, "m", begin=True)).turn
+    assert anew is not None
+    assert anew.earlier == ()
 
 
 async def test_of_a_long_chat_the_newest_exchanges_are_given(chats: Chats) -> None:

@@ -39,7 +39,8 @@ def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(fol
         else:
             assert kinds == ["answer.reset", "answer.delta", "turn.failed"]
             assert (answer["status"], answer["error"]["code"]) == ("failed", "interrupted")
-            assert answer["content"].startswith("half of an")
+            assert answer["content"].startswith("half of an answer [1]")
+            assert [cited["document"] for cited in answer["citations"]] == ["guide/ports.md"]
             assert [step["name"] for step in answer["steps"]] == ["search_kb"]
             assert 'kb_agent_turns_total{outcome="error",status="failed"} 1.0' in metrics
             assert len(fake.requests) == 2
@@ -59,7 +60,7 @@ def test_a_list_of_topics_counts_as_no_search_after_a_crash_either(folder: Path)
 
 def killed_in_mid_answer(folder: Path, fake: FakeLLM, question: str, **settings: str) -> tuple[Server, str, str]:
     """Kill a server when some of an answer's text is stored; give it, the chat and the id of the first text."""
-    fake.say("half of an answer " * 2_000, pause=0.05)
+    fake.say("half of an answer [1] " * 2_000, pause=0.05)
     server = Server(folder, {"LLM_BASE_URL": fake.base_url, "LLM_MODEL": "scripted", **settings})
     with server, server.client() as client:
         eventually(lambda: indexed(client, 3))

@@ -191,10 +191,12 @@ def test_an_answer_has_one_rating_the_last_one(client: httpx2.Client) -> None:
     assert rated["feedback"] == {"rating": "down", "comment": "wrong port"}
     assert client.get(path).json() == rated
     assert client.put(f"{path}/feedback", json={"rating": "maybe"}).status_code == 422
+    rated = client.put(f"{path}/feedback", json={"rating": "up"}).json()
+    assert rated["feedback"] == {"rating": "up", "comment": None}
     with events(client, "GET", "/api/events", {"Last-Event-ID": place}, params={"text_of": chat_id}) as found:
-        told = [next(found) for _ in range(2)]
-    assert [event.type for event in told] == ["message.rated"] * 2
-    assert told[1].data == {"message_id": answer["id"], "feedback": rated["feedback"]}
+        told = [next(found) for _ in range(3)]
+    assert [event.type for event in told] == ["message.rated"] * 3
+    assert told[2].data == {"message_id": answer["id"], "feedback": rated["feedback"]}
 
 
 def test_a_chat_is_exported_whole_for_programs_and_for_people(client: httpx2.Client) -> None:
