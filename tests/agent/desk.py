@@ -26,6 +26,7 @@ from tests.agent.asking import PATIENT, QUICK
 from tests.fake_llm import FakeLLM
 
 ANSWER = "Nobody knows."
+LIMITS = Limits(llm_calls=8, tool_calls=8, seconds=60, window=32_000)
 QUIET = 60.0  # seconds after which a test gives up
 
 
@@ -63,12 +64,11 @@ class Desk:
         self.metrics = Metrics("0", "0")
         self.runner = self.runner_with(self.model)
 
-    def runner_with(self, model: ChatModel) -> TurnRunner:
+    def runner_with(self, model: ChatModel, limits: Limits = LIMITS) -> TurnRunner:
         """A runner before this model."""
         toolbox = partial(
             Toolbox, KnowledgeBase(self.db, search_timeout=60.0), result_chars=8000, folder_note=self._note
         )
-        limits = Limits(llm_calls=8, tool_calls=8, seconds=60, window=32_000)
         turns, admission = TurnStore(self.db, self.log), Admission(Capacity(4, 4, 4))
         return TurnRunner(turns, model, toolbox, limits, self.metrics, admission)
 
