@@ -200,7 +200,6 @@ class TurnRunner:
                 async with aclosing(answer(model, run.toolbox, messages, self._limits, run.draft)) as events:
                     async for event in events:
                         await self._fold(turn, event, run)
-                await run.stored()
         except TimeoutError:
             failure = TIMED_OUT
         except ModelError as error:

@@ -44,6 +44,11 @@ async def test_time_that_runs_out_withdraws_the_tools(fake: FakeLLM, toolbox: To
     assert "tools" not in fake.requests[0].body
 
 
+def test_two_fifths_of_the_time_are_left_for_the_answer() -> None:
+    limits = Limits(llm_calls=8, tool_calls=16, seconds=60, window=8192)
+    assert [limits.reached(Draft("m"), seconds) for seconds in (35.9, 36)] == [None, "used_up"]
+
+
 async def test_time_in_which_the_turn_waited_for_others_does_not_count(fake: FakeLLM, toolbox: Toolbox) -> None:
     fake.call("search_kb", {"query": "port"})
     fake.say("It is 8123 [1].")

@@ -41,6 +41,7 @@ def test_a_killed_service_takes_the_turn_up_again_or_says_it_was_interrupted(fol
             assert (answer["status"], answer["error"]["code"]) == ("failed", "interrupted")
             assert answer["content"].startswith("half of an answer [1]")
             assert [cited["document"] for cited in answer["citations"]] == ["guide/ports.md"]
+            assert answer["kb_revision"] is not None
             assert [step["name"] for step in answer["steps"]] == ["search_kb"]
             assert 'kb_agent_turns_total{outcome="error",status="failed"} 1.0' in metrics
             assert len(fake.requests) == 2
