@@ -135,6 +135,18 @@ async def test_a_read_is_stopped_at_its_deadline_and_the_reader_serves_on(db: Da
     assert await db.read(types) == []
 
 
+async def test_a_read_sees_one_state_of_the_database(db: Database) -> None:
+    def twice(connection: sqlite3.Connection) -> tuple[list[str], list[str]]:
+        before = types(connection)
+        with contextlib.closing(sqlite3.connect(db.path)) as other:
+            other.execute(EVENT, ("meanwhile",))
+            other.commit()
+        return before, types(connection)
+
+    assert await db.read(twice) == ([], [])
+    assert await db.read(types) == ["meanwhile"]
+
+
 async def test_readers_cannot_write(db: Database) -> None:
     with pytest.raises(StorageError):
         await db.read(lambda c: c.execute(EVENT, ("never",)))
@@ -158,6 +170,13 @@ async def test_the_log_is_folded_into_the_file_when_closed(tmp_path: Path) -> No
     with sqlite3.connect(tmp_path / FILE_NAME) as copy:
         assert types(copy) == ["one"]
     copy.close()
+
+
+async def test_a_disk_that_is_full_in_the_midst_of_a_write_is_named_as_the_reason(db: Database) -> None:
+    with files_limited(db.file_bytes() + db.wal_bytes()), pytest.raises(StorageError, match="disk"):
+        await db.write(lambda tx: [insert("long " * 100_000)(tx) for _ in range(20)])
+    await db.write(insert("one"))
+    assert await db.read(types) == ["one"]
 
 
 async def test_a_full_disk_does_not_keep_the_database_from_closing(tmp_path: Path) -> None:

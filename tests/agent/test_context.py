@@ -30,6 +30,9 @@ def test_history_that_does_not_fit_is_left_out_oldest_first() -> None:
     assert messages[-3].content == "question 0"
     assert sum(tokens(m.content) for m in messages) < 0.35 * 4096
     assert len(messages) > 4
+    exchanges = [Exchange("newest?", "Yes."), Exchange("long?", "word " * 2000), Exchange("oldest?", "No.")]
+    asked = [message.content for message in transcript("be brief", exchanges, "now?", window=4096)]
+    assert asked == ["be brief", "newest?", "Yes.", "now?"]
 
 
 def test_the_question_is_kept_whatever_its_length() -> None:
@@ -74,6 +77,7 @@ def test_tokens_are_estimated_from_above() -> None:
     assert tokens("a plain English sentence of nine short words here") >= 9
     assert tokens("日本語") == 3
     assert tokens("") == 0
+    assert size([Message("assistant", "", (ToolCall("c", "search_kb", "x" * 3000),))]) > 1000
 
 
 def test_the_instructions_name_no_secret_and_every_rule_of_citing() -> None:

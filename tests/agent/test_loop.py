@@ -26,6 +26,7 @@ from service.agent.tools import Toolbox
 from service.chats.records import Outcome, Status
 from service.errors import ModelError
 from service.telemetry import Metrics
+from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import call_delta, call_script, calls, content
 
@@ -99,6 +100,18 @@ async def test_text_before_a_later_call_is_withdrawn_with_its_markers(fake: Fake
     assert metrics.registry.get_sample_value("kb_agent_first_token_seconds_count") == 1
 
 
+async def test_what_was_withdrawn_cites_nothing_when_the_model_then_fails(
+    fake: FakeLLM, toolbox: Toolbox
+) -> None:
+    fake.call("search_kb", {"query": "port"})
+    fake.reply(calls({"content": "It is 8123 [1]."}, call_delta(0, "c", "search_kb", '{"query": "logs"}')))
+    fake.reply(FAULTS["402"])
+    draft = Draft("scripted")
+    with pytest.raises(ModelError):
+        await run(fake, toolbox, draft=draft)
+    assert (draft.tool_calls, draft.text, draft.citations) == (2, "", ())
+
+
 async def test_a_model_that_never_searches_gets_a_search_made_for_it(fake: FakeLLM, toolbox: Toolbox) -> None:
     fake.say("I believe it is 80.")
     fake.say("It is 8123 [1].")
@@ -111,6 +124,14 @@ async def test_a_model_that_never_searches_gets_a_search_made_for_it(fake: FakeL
     asked = fake.requests[-1].messages
     assert [m["role"] for m in asked] == ["system", "user", "assistant", "tool"]
     assert "I believe" not in json.dumps(asked)
+
+
+async def test_a_list_of_topics_does_not_stand_for_the_search(fake: FakeLLM, toolbox: Toolbox) -> None:
+    fake.call("list_kb_topics", {})
+    fake.say("I believe it is 80.")
+    fake.say("It is 8123 [1].")
+    _, draft = await run(fake, toolbox)
+    assert (draft.text, draft.tool_calls, draft.outcome) == ("It is 8123 [1].", 2, Outcome.GROUNDED)
 
 
 async def test_that_search_understands_a_follow_up(fake: FakeLLM, toolbox: Toolbox) -> None:

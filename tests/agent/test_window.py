@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from service.agent.context import size, transcript
-from service.agent.model import Message
+from service.agent.model import Message, Tool
 from service.agent.window import FittedModel
 from service.chats.turns import Exchange
 from tests.agent.asking import TOOLS, Heard, client, hear
@@ -127,3 +127,33 @@ async def test_all_is_sent_where_it_fits(fake: FakeLLM) -> None:
     assert heard.text == "Fits."
     assert [m["content"] for m in fake.requests[0].messages] == [m.content for m in CHAT]
     assert len(fake.requests[0].body["tools"]) == len(TOOLS)
+
+
+async def test_an_answer_as_long_as_the_window_leaves_half_of_it_to_the_request(fake: FakeLLM) -> None:
+    fake.reply(text_script("Fits."))
+    chat = transcript("be brief", [Exchange("Who?", "Ada.")], "now?", window=600)
+    await ask(fake, 600, chat=chat)
+    assert len(fake.requests[0].messages) == len(chat) == 4
+
+
+async def test_what_the_tools_take_is_left_for_them(fake: FakeLLM) -> None:
+    fake.reply(text_script("Fits."))
+    tool = Tool("search_kb", "word " * 1800, {"type": "object"})  # about 3,000 tokens
+    async with client(fake, "m") as model:
+        await hear(FittedModel(model, 8192, answer=512), CHAT, [tool])
+    assert 4000 < lengths(fake)[0] < 8192 - 512 - 3000
+
+
+async def test_an_overflow_ends_the_trust_in_counts_below_the_estimate() -> None:
+    def counting_less(request: Request) -> Script:
+        sent = size([Message(m["role"], m["content"]) for m in request.messages])
+        if sent > 4500:
+            return refusal(400, {"message": "too long", "code": "context_length_exceeded"})
+        return stream(chunk({"content": "Fits."}), chunk({}, "stop"), usage_chunk({"prompt_tokens": sent // 2}))
+
+    with FakeLLM(counting_less) as fake:
+        async with client(fake, "m") as model:
+            fitting = FittedModel(model, 8192, answer=512)
+            for chat in [CHAT[-9:]] * 5 + [CHAT]:
+                assert (await hear(fitting, chat)).text == "Fits."
+        assert len(fake.requests) == 7
