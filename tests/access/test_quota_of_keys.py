@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from tests.access.conftest import ADMIN_KEY, Keyring, open_server
+from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import USAGE, text_script
 from tests.server import Server, eventually
@@ -161,6 +162,15 @@ def test_a_stopped_answer_is_not_free(metered: Keyring, model: FakeLLM) -> None:
         stopped = client.post(f"/api/chats/{chat}/messages/{posted['id']}/cancel").json()
         assert stopped["usage"]["prompt_tokens"] == 0
     assert tokens(metered, "stops")["used"] > TURN
+
+
+def test_an_answer_is_stopped_by_nobody_but_its_owner(metered: Keyring, model: FakeLLM) -> None:
+    with metered.client(metered.make("asks")) as owner, metered.client(metered.make("meddles")) as other:
+        model.reply(FAULTS["stall-after-text"])
+        answer = ask(owner, Prefer="respond-async").headers["location"]
+        assert other.post(f"{answer}/cancel").status_code == 404
+        assert owner.get(answer).json()["completed_at"] is None
+        assert owner.post(f"{answer}/cancel").json()["status"] == "cancelled"
 
 
 def test_what_was_used_is_known_after_a_kill_and_the_reader_costs_nothing(tmp_path: Path, model: FakeLLM) -> None:

@@ -100,9 +100,7 @@ async def test_text_before_a_later_call_is_withdrawn_with_its_markers(fake: Fake
     assert metrics.registry.get_sample_value("kb_agent_first_token_seconds_count") == 1
 
 
-async def test_what_was_withdrawn_cites_nothing_when_the_model_then_fails(
-    fake: FakeLLM, toolbox: Toolbox
-) -> None:
+async def test_what_was_withdrawn_cites_nothing_when_the_model_then_fails(fake: FakeLLM, toolbox: Toolbox) -> None:
     fake.call("search_kb", {"query": "port"})
     fake.reply(calls({"content": "It is 8123 [1]."}, call_delta(0, "c", "search_kb", '{"query": "logs"}')))
     fake.reply(FAULTS["402"])

@@ -1,4 +1,4 @@
-"""The page as a browser gets it: shell, static files, and answers as fragments."""
+"""The page as a browser gets it: shell, static files, answers as fragments, and chats as files."""
 
 import re
 from collections.abc import AsyncIterator
@@ -163,6 +163,16 @@ async def test_an_unknown_message_is_a_problem(app: FastAPI, client: httpx2.Asyn
     assert (response.status_code, response.json()["code"]) == (404, "message_not_found")
     foreign = await client.get(f"/web/chats/chat_none/messages/{turn.id}")
     assert foreign.status_code == 404
+
+
+async def test_a_chat_of_any_length_is_exported_whole(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    services = services_of(app)
+    chat = await services.store.create(OWNER, "long", {})
+    said = [(f"msg_{number}", chat.id, f"said {number}") for number in range(450)]
+    columns = "(id, chat_id, content, role, status, created_at) VALUES (?, ?, ?, 'user', 'completed', '')"
+    await services.db.write(lambda tx: tx.executemany(f"INSERT INTO messages {columns}", said))
+    exported = (await client.get(f"/api/chats/{chat.id}/export")).json()["messages"]
+    assert [message["content"] for message in exported] == [content for _, _, content in said]
 
 
 async def test_the_page_is_no_part_of_the_api_document(app: FastAPI) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import serving
 from tests.e2e.test_service import QUESTION, ask, indexed, new_chat, stream
+from tests.fake_faults import FAULTS
 from tests.fake_llm import FakeLLM
 from tests.fake_wire import Wire, call_delta, call_script, calls, chunk, text_script
 from tests.server import PATIENCE, Server, events, eventually
@@ -34,7 +35,8 @@ def fake(scripted: FakeLLM) -> FakeLLM:
 
 @pytest.fixture(scope="module")
 def server(scripted: FakeLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("models"), scripted, LLM_API_KEY="sk-canary-7731") as running:
+    settings = {"LLM_API_KEY": "sk-canary-7731", "LLM_GAP_TIMEOUT": str(2 * PATIENCE)}
+    with serving(tmp_path_factory.mktemp("models"), scripted, **settings) as running:
         yield running
 
 
@@ -205,7 +207,7 @@ def test_an_answer_that_outlasts_its_turn_is_ended_with_what_was_shown(folder: P
 
 
 def test_deleting_a_chat_stops_its_running_answer(client: httpx2.Client, fake: FakeLLM) -> None:
-    fake.say("word " * 4_000, pause=0.05)
+    fake.reply(FAULTS["stall-after-text"])
     chat_id = new_chat(client)
     ask_and_leave(client, chat_id)
     assert fake.wait(lambda: bool(fake.requests))
