@@ -169,6 +169,16 @@ def test_anothers_chat_is_as_one_that_never_was(callers: Callers, call: Call) ->
     assert callers.send(Call("GET", "/api/chats/{chat_id}", None), callers.keys["owner"], ids).is_success
 
 
+@pytest.mark.parametrize(("caller", "status"), [("owner", 200), ("other", 404)])
+def test_the_text_of_a_chat_beside_everything_is_its_owners(callers: Callers, caller: str, status: int) -> None:
+    beside = {"text_of": callers.chat()["chat_id"]}
+    with (
+        callers.keyring.client(callers.keys[caller]) as client,
+        client.stream("GET", "/api/events", params=beside) as response,
+    ):
+        assert response.status_code == status
+
+
 @pytest.mark.parametrize("call", [c for c in CLOSED if not c.of_a_chat and not c.mounted], ids=str)
 def test_lists_and_searches_hold_nothing_of_others(callers: Callers, call: Call) -> None:
     callers.chat()

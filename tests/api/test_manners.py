@@ -151,6 +151,14 @@ def test_an_event_id_that_is_none_begins_anew(client: httpx2.Client, messages: s
         assert "event: stream.reset" in [line for _, line in zip(range(5), response.iter_lines(), strict=False)]
 
 
+def test_where_a_stream_goes_on_is_told_by_its_header_before_its_address(client: httpx2.Client) -> None:
+    last = client.get("/api/chats").json()["last_event_id"]
+    address = "/api/events?last_event_id=older"
+    with client.stream("GET", address, headers={"Last-Event-ID": last}) as response:
+        lines = [line for _, line in zip(range(4), response.iter_lines(), strict=False)]
+    assert lines == ["retry: 2000", "", f"id: {last}", ""]
+
+
 @pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "a%00b", "%2e%2e", "guide%2F..%2Fguide%2Fports.md"])
 def test_names_that_are_paths_are_only_names(client: httpx2.Client, name: str) -> None:
     response = client.get(f"/api/kb/documents/{name}")
