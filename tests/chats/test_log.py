@@ -1,7 +1,10 @@
-"""The event log: what is kept of it in memory and in the file, for whom, and what is dropped."""
+"""The event log: what is kept of it in memory and in the file, for whom, what is dropped; and who is woken."""
 
 import asyncio
 
+import pytest
+
+from service.chats.bell import Bell
 from service.chats.events import EventLog, EventType, Scope
 from tests.chats.conftest import Chats
 
@@ -26,6 +29,8 @@ async def test_what_is_kept_in_memory_and_what_is_read_from_the_log_are_the_same
         for scope in (Scope("ann"), Scope("ann", chat.id)):
             told = [event.id for event in await chats.log.replay(scope, after)]
             assert told == list(range(after + 1, after + 201))
+    for log in (chats.log, EventLog(chats.db)):  # the second one as after a restart
+        assert await log.replay(Scope("bob", chat.id), 0) == ()
 
 
 async def test_changes_of_the_index_are_for_those_alone_who_may_see_them(chats: Chats) -> None:
@@ -47,3 +52,22 @@ async def test_nothing_of_a_deleted_chat_is_told_from_memory(chats: Chats) -> No
     posted = await chats.asked("the unmistakable question")
     await chats.store.delete("ann", posted.question.chat_id)
     assert [event.type for event in await chats.log.replay(Scope("ann"), 0)] == [EventType.CHAT_DELETED]
+
+
+async def test_a_bell_wakes_who_waits_and_rings_until_it_is_silenced() -> None:
+    bell = Bell()
+    waiting = asyncio.create_task(bell.wait())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError):
+        await bell.wait()
+    bell.set()
+    bell.set()
+    await waiting
+    await bell.wait()
+    bell.clear()
+    waiting = asyncio.create_task(bell.wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    bell.set()
+    await bell.wait()

@@ -7,7 +7,6 @@ from contextlib import aclosing
 
 import pytest
 
-from service.chats.bell import Bell
 from service.chats.encoding import encode, encode_delta
 from service.chats.events import EventLog, EventType, Scope
 from service.chats.records import Step
@@ -289,22 +288,3 @@ def test_event_data_is_one_line_however_its_reader_splits_text() -> None:
     for data in (encode({"text": text}), encode_delta("msg_1", 3, text)):
         assert len(data.decode().splitlines()) == 1
         assert json.loads(data)["text"] == text
-
-
-async def test_a_bell_wakes_who_waits_and_rings_until_it_is_silenced() -> None:
-    bell = Bell()
-    waiting = asyncio.create_task(bell.wait())
-    await asyncio.sleep(0)
-    with pytest.raises(RuntimeError):
-        await bell.wait()
-    bell.set()
-    bell.set()
-    await waiting
-    await bell.wait()
-    bell.clear()
-    waiting = asyncio.create_task(bell.wait())
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    bell.set()
-    await bell.wait()
