@@ -4,8 +4,9 @@ A question is never answered without a search: what the model says before one is
 none gets one made for it.
 """
 
+import re
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ from service.telemetry import tracing
 
 _TIME_SHARE: Final = 0.6  # of the turn's time; after it the tools are withdrawn so that an answer still comes
 _ARGUMENT_CHARS: Final = 2_000
+_THOUGHT: Final = "</think>"
+_LINE_END: Final = re.compile(r"[ \t]*\r?\n\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,54 @@ class ToolFinished:
 TurnEvent = TextAdded | TextWithdrawn | ModelReplied | ToolStarted | ToolFinished
 
 
+class _Speech:
+    """What a model says in one call: its markers are verified, and thinking that it never opened is taken back.
+
+    Templates of reasoning models open the thinking themselves, so that of its tags only the closing one is said.
+    """
+
+    def __init__(self, draft: Draft, toolbox: Toolbox) -> None:
+        self._draft = draft
+        self._toolbox = toolbox
+        self._markers = self._new_markers()
+        self._raw = ""
+        self._thought = False
+
+    def take(self, piece: TextPiece) -> Iterator[TextAdded | TextWithdrawn]:
+        """Take the next piece."""
+        self._draft.model = piece.model or self._draft.model
+        text = piece.text
+        self._raw += text
+        if "\n" in text and not self._thought and (begins := _after_thinking(self._raw)):
+            text, self._markers, self._thought = self._raw[begins:], self._new_markers(), True
+            if self._draft.text:
+                self._draft.withdraw()
+                yield TextWithdrawn("the model was thinking")
+        if said := self._told(self._markers.feed(text)):
+            yield TextAdded(said)
+
+    def end(self) -> str:
+        """The rest."""
+        return self._told(self._markers.flush())
+
+    def _told(self, text: str) -> str:
+        self._draft.add(text)
+        self._draft.citations, self._draft.citations_dropped = self._markers.citations, self._markers.dropped
+        return text
+
+    def _new_markers(self) -> CitationFilter:
+        return CitationFilter(self._toolbox.sources, self._toolbox.nonce)
+
+
+def _after_thinking(raw: str) -> int:
+    """Where the answer begins after a line that closes thinking which nothing opened, 0 where none does."""
+    end = raw.find(_THOUGHT)
+    if end < 0 or "<think>" in raw[:end] or raw[:end].endswith("`"):
+        return 0
+    line_end = _LINE_END.match(raw, end + len(_THOUGHT))
+    return line_end.end() if line_end else 0
+
+
 async def answer(
     model: ChatModel, toolbox: Toolbox, transcript: Sequence[Message], limits: Limits, draft: Draft
 ) -> AsyncGenerator[TurnEvent]:
@@ -110,7 +161,7 @@ async def answer(
             yield ToolFinished(step, result)
         draft.limited = limits.reached(draft, time.monotonic() - started)
         waits = own_search is not None and not draft.searched and draft.limited != "used_up"
-        markers = CitationFilter(toolbox.sources, toolbox.nonce)
+        speech = _Speech(draft, toolbox)
         reply: Reply | None = None
         began = time.monotonic()
         tools = () if draft.limited else TOOLS
@@ -118,8 +169,9 @@ async def answer(
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     reply = piece
-                elif not waits and (text := _take(draft, markers, piece)):
-                    yield TextAdded(text)
+                elif not waits:
+                    for said in speech.take(piece):
+                        yield said
         _count(draft, reply)
         if (
             reply is None
@@ -135,10 +187,9 @@ async def answer(
         calls = (own_search,) if own_search and (draft.limited or not asked) else asked
         messages.append(Message("assistant", reply.content if asked else "", calls))
         yield ModelReplied(number, messages[-1], _ms(began))
-    if rest := markers.flush():
-        draft.add(rest)
+    if rest := speech.end():
         yield TextAdded(rest)
-    _settle(draft, markers, reply)
+    _settle(draft, reply)
 
 
 def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
@@ -149,14 +200,6 @@ def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
             return tuple(call for call in message.calls if call.id not in answered)
         answered.add(message.call_id)
     return ()
-
-
-def _take(draft: Draft, markers: CitationFilter, piece: TextPiece) -> str:
-    text = markers.feed(piece.text)
-    draft.add(text)
-    draft.model = piece.model or draft.model
-    draft.citations, draft.citations_dropped = markers.citations, markers.dropped
-    return text
 
 
 def _count(draft: Draft, reply: Reply | None) -> None:
@@ -181,8 +224,7 @@ async def _run(
     return Step(number, call.name, arguments, result.hits, result.error, _ms(began), made_by), result
 
 
-def _settle(draft: Draft, markers: CitationFilter, reply: Reply | None) -> None:
-    draft.citations, draft.citations_dropped = markers.citations, markers.dropped
+def _settle(draft: Draft, reply: Reply | None) -> None:
     if reply is not None and reply.finish_reason == "content_filter":
         raise ModelError(
             "refused", "the provider's content filter stopped the answer; ask in other words", retryable=False
