@@ -57,6 +57,7 @@ MODULES: Final = (
     "places.js",
     "prose.js",
     "question.js",
+    "renaming.js",
     "route.js",
     "scroller.js",
     "search_results.js",

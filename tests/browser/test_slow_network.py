@@ -151,7 +151,7 @@ def test_who_waits_for_one_chat_can_ask_in_another(scripted: Server, open_page: 
 def test_the_list_of_chats_comes_once_the_service_gives_it(scripted: Server, open_page: OpenPage) -> None:
     answered(scripted, "the patient lighthouse")
     page = open_page(scripted, expected=REFUSED)
-    page.route("**/api/chats?*", lambda route: route.fulfill(status=503), times=3)
+    page.route("**/api/chats?*", lambda route: route.fulfill(status=503), times=1)
     page.reload()
     expect(page.get_by_role("alert").first).to_contain_text("503")
     expect(chat_row(page, "patient")).to_be_visible()
