@@ -82,7 +82,7 @@ async def _compare(ours: Contender, naive: Contender, turns: int, clients: int) 
     for label, run in runs:
         rounds = [(await run(ours), await run(naive)) for _ in range(_ROUNDS)]
         _report(label, [one for one, _ in rounds], [other for _, other in rounds])
-    short, long = await _history(ours, 20, turns), await _history(ours, 1000, turns)
+    short, long = await _histories(ours, max(1, turns // 2))
     print(f"history 1,000 against 20 messages: CPU a turn {long:.1f} / {short:.1f} ms = {long / short:.2f} x")
 
 
@@ -125,16 +125,31 @@ async def _ask(http: httpx2.AsyncClient, chat: str) -> float:
     return first
 
 
-async def _history(who: Contender, messages: int, turns: int) -> float:
-    """Give the CPU ms of a turn in a chat that holds so many messages."""
+async def _histories(who: Contender, turns: int) -> tuple[float, float]:
+    """Give the CPU ms of a turn in chats that held 20 messages, and in one that held 1,000."""
     async with httpx2.AsyncClient(base_url=who.base_url, timeout=120) as http:
-        chat = (await http.post("/api/chats", json={})).json()["id"]
-        for _ in range(messages // 2):
-            await _ask(http, chat)
-        before = who.cpu()
-        for _ in range(turns):
-            await _ask(http, chat)
-        return (who.cpu() - before) * 1000 / turns
+        long = await _chat(http, 1000)
+        rounds = []
+        for _ in range(_ROUNDS):
+            short = await _chat(http, 20)
+            rounds.append([await _continued(who, http, chat, turns) for chat in (short, long)])
+        one, other = (statistics.median(figures) for figures in zip(*rounds, strict=True))
+        return one, other
+
+
+async def _chat(http: httpx2.AsyncClient, messages: int) -> str:
+    """Make a chat that holds so many messages."""
+    chat = str((await http.post("/api/chats", json={})).json()["id"])
+    for _ in range(messages // 2):
+        await _ask(http, chat)
+    return chat
+
+
+async def _continued(who: Contender, http: httpx2.AsyncClient, chat: str, turns: int) -> float:
+    before = who.cpu()
+    for _ in range(turns):
+        await _ask(http, chat)
+    return (who.cpu() - before) * 1000 / turns
 
 
 @contextlib.contextmanager
