@@ -98,9 +98,8 @@ def assert_complete(found: Mapping[str, Any]) -> None:
     assert len(passage["revision"]) == 64
     assert passage["url"].startswith("/api/kb/documents/guide/ports.md?start_line=")
     assert [topic["topic"] for topic in found["topics"].structured_content["topics"]] == ["guide", "people"]
-    assert found["read"].structured_content["passages"][0]["text"].strip() == (
-        "The lighthouse service listens on port 8123."
-    )
+    (line,) = found["read"].structured_content["passages"]
+    assert line["text"].strip() == "The lighthouse service listens on port 8123."
     assert [resource.uri for resource in found["resources"]] == [f"kb:///{name}" for name in sorted(DOCUMENTS)]
     assert found["resources"][0].mime_type == "text/markdown"
     assert [template.uri_template for template in found["templates"]] == ["kb:///{+name}{?start_line,end_line}"]
@@ -109,8 +108,11 @@ def assert_complete(found: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_client_over_http_gets_tools_and_documents(shared: Server, mode: str) -> None:
-    assert_complete(over_http(shared, everything, mode))
+def test_a_client_over_http_gets_tools_and_documents(shared: Server, client: httpx2.Client, mode: str) -> None:
+    found = over_http(shared, everything, mode)
+    assert_complete(found)
+    searched = client.get("/api/kb/search", params={"q": "lighthouse port"}).json()
+    assert found["search"].structured_content["passages"][0]["revision"] == searched["hits"][0]["revision"]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -121,6 +123,7 @@ def test_a_client_over_stdio_gets_the_same_without_a_server(folder: Path, mode: 
 
 def test_a_client_over_stdio_gets_what_the_running_server_has(shared: Server, tmp_path: Path) -> None:
     assert_complete(over_stdio(tmp_path, everything, shared.base_url.rpartition(":")[2]))
+    assert list(tmp_path.iterdir()) == []  # it has no index of its own
 
 
 def indexed(use: Use) -> Use:
